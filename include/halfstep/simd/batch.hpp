@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "halfstep/simd/native.hpp"
 #include "halfstep/simd/portable.hpp"
-#include "halfstep/simd/xsimd.hpp"
 
 namespace halfstep::inline HALFSTEP_ABI::simd {
 
@@ -22,15 +22,14 @@ using IntBatch = PortableInt;
 using FloatMask = PortableMask;
 using IntMask = PortableMask;
 #else
-/// As many float32 lanes as a register of the compiled instruction set holds. Has the operators of a float; write
-/// `!(a == b)` for `a != b`, which old releases of xsimd answer with false for NaN on AVX.
-using FloatBatch = xsimd::batch<float, NativeArch>;
+/// As many float32 lanes as a register of the compiled instruction set holds. Has the operators of a float.
+using FloatBatch = Native<float>;
 /// As many int32 lanes as `FloatBatch` has. Arithmetic wraps around; `>>` is arithmetic.
-using IntBatch = xsimd::batch<std::int32_t, NativeArch>;
+using IntBatch = Native<std::int32_t>;
 /// What comparing two `FloatBatch` gives: one truth value per lane, combined by `&`, `|`, `^` and `!`.
-using FloatMask = FloatBatch::batch_bool_type;
+using FloatMask = NativeMask<float>;
 /// What comparing two `IntBatch` gives. `as_float_mask` and `as_int_mask` convert at no cost.
-using IntMask = IntBatch::batch_bool_type;
+using IntMask = NativeMask<std::int32_t>;
 #endif
 
 /// Lanes of `FloatBatch` and of `IntBatch`: 16 (AVX-512), 8 (AVX2) or 4.

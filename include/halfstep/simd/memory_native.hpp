@@ -17,20 +17,22 @@ namespace halfstep::inline HALFSTEP_ABI::simd {
 struct NativeMemory {
   static __mmask16 first(std::size_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
 
-  static FloatBatch load(const float* p) { return FloatBatch(_mm512_loadu_ps(p)); }
-  static IntBatch load(const std::int32_t* p) { return IntBatch(_mm512_loadu_si512(p)); }
+  static FloatBatch load(const float* p) { return FloatBatch::of(_mm512_loadu_ps(p)); }
+  static IntBatch load(const std::int32_t* p) { return IntBatch::of(_mm512_loadu_si512(p)); }
   static void store(float* p, FloatBatch x) { _mm512_storeu_ps(p, x.data); }
   static void store(std::int32_t* p, IntBatch k) { _mm512_storeu_si512(p, k.data); }
-  static FloatBatch load_tail(const float* p, std::size_t n) { return FloatBatch(_mm512_maskz_loadu_ps(first(n), p)); }
+  static FloatBatch load_tail(const float* p, std::size_t n) {
+    return FloatBatch::of(_mm512_maskz_loadu_ps(first(n), p));
+  }
   static IntBatch load_tail(const std::int32_t* p, std::size_t n) {
-    return IntBatch(_mm512_maskz_loadu_epi32(first(n), p));
+    return IntBatch::of(_mm512_maskz_loadu_epi32(first(n), p));
   }
   static void store_tail(float* p, FloatBatch x, std::size_t n) { _mm512_mask_storeu_ps(p, first(n), x.data); }
   static void store_tail(std::int32_t* p, IntBatch k, std::size_t n) { _mm512_mask_storeu_epi32(p, first(n), k.data); }
 
   static __m128i bytes(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
-  static IntBatch widen(const std::uint8_t* p) { return IntBatch(_mm512_cvtepu8_epi32(bytes(p))); }
-  static IntBatch widen(const std::int8_t* p) { return IntBatch(_mm512_cvtepi8_epi32(bytes(p))); }
+  static IntBatch widen(const std::uint8_t* p) { return IntBatch::of(_mm512_cvtepu8_epi32(bytes(p))); }
+  static IntBatch widen(const std::int8_t* p) { return IntBatch::of(_mm512_cvtepi8_epi32(bytes(p))); }
   static void narrow(void* p, IntBatch k) { _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(k.data)); }
   static void narrow(std::uint8_t* p, IntBatch a, IntBatch b, IntBatch c, IntBatch d) {
     narrow(p, a);
@@ -47,22 +49,22 @@ struct NativeMemory {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
 
-  static FloatBatch load(const float* p) { return FloatBatch(_mm256_loadu_ps(p)); }
+  static FloatBatch load(const float* p) { return FloatBatch::of(_mm256_loadu_ps(p)); }
   static IntBatch load(const std::int32_t* p) {
-    return IntBatch(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return IntBatch::of(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
   static void store(float* p, FloatBatch x) { _mm256_storeu_ps(p, x.data); }
   static void store(std::int32_t* p, IntBatch k) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), k.data); }
-  static FloatBatch load_tail(const float* p, std::size_t n) { return FloatBatch(_mm256_maskload_ps(p, first(n))); }
+  static FloatBatch load_tail(const float* p, std::size_t n) { return FloatBatch::of(_mm256_maskload_ps(p, first(n))); }
   static IntBatch load_tail(const std::int32_t* p, std::size_t n) {
-    return IntBatch(_mm256_maskload_epi32(p, first(n)));
+    return IntBatch::of(_mm256_maskload_epi32(p, first(n)));
   }
   static void store_tail(float* p, FloatBatch x, std::size_t n) { _mm256_maskstore_ps(p, first(n), x.data); }
   static void store_tail(std::int32_t* p, IntBatch k, std::size_t n) { _mm256_maskstore_epi32(p, first(n), k.data); }
 
   static __m128i bytes(const void* p) { return _mm_loadl_epi64(static_cast<const __m128i*>(p)); }
-  static IntBatch widen(const std::uint8_t* p) { return IntBatch(_mm256_cvtepu8_epi32(bytes(p))); }
-  static IntBatch widen(const std::int8_t* p) { return IntBatch(_mm256_cvtepi8_epi32(bytes(p))); }
+  static IntBatch widen(const std::uint8_t* p) { return IntBatch::of(_mm256_cvtepu8_epi32(bytes(p))); }
+  static IntBatch widen(const std::int8_t* p) { return IntBatch::of(_mm256_cvtepi8_epi32(bytes(p))); }
   static __m128i halves_packed(IntBatch k) {
     return _mm_packs_epi32(_mm256_castsi256_si128(k.data), _mm256_extracti128_si256(k.data, 1));
   }
@@ -84,8 +86,10 @@ struct NativeMemory {
 #elif defined(HALFSTEP_SIMD_SSE)
 
 struct NativeMemory {
-  static FloatBatch load(const float* p) { return FloatBatch(_mm_loadu_ps(p)); }
-  static IntBatch load(const std::int32_t* p) { return IntBatch(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static FloatBatch load(const float* p) { return FloatBatch::of(_mm_loadu_ps(p)); }
+  static IntBatch load(const std::int32_t* p) {
+    return IntBatch::of(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
   static void store(float* p, FloatBatch x) { _mm_storeu_ps(p, x.data); }
   static void store(std::int32_t* p, IntBatch k) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), k.data); }
   static FloatBatch load_tail(const float* p, std::size_t n) {
@@ -116,11 +120,11 @@ struct NativeMemory {
   }
   static IntBatch widen(const std::uint8_t* p) {
     const __m128i zero = _mm_setzero_si128();
-    return IntBatch(_mm_unpacklo_epi16(_mm_unpacklo_epi8(bytes(p), zero), zero));
+    return IntBatch::of(_mm_unpacklo_epi16(_mm_unpacklo_epi8(bytes(p), zero), zero));
   }
   static IntBatch widen(const std::int8_t* p) {
     const __m128i zero = _mm_setzero_si128();  // each byte to the top of its int32, then down again with its sign
-    return IntBatch(_mm_srai_epi32(_mm_unpacklo_epi16(zero, _mm_unpacklo_epi8(zero, bytes(p))), 24));
+    return IntBatch::of(_mm_srai_epi32(_mm_unpacklo_epi16(zero, _mm_unpacklo_epi8(zero, bytes(p))), 24));
   }
   static void store_four(void* p, __m128i packed) {
     const std::int32_t four = _mm_cvtsi128_si32(packed);
@@ -143,8 +147,8 @@ struct NativeMemory {
 #elif defined(HALFSTEP_SIMD_NEON)
 
 struct NativeMemory {
-  static FloatBatch load(const float* p) { return FloatBatch(vld1q_f32(p)); }
-  static IntBatch load(const std::int32_t* p) { return IntBatch(vld1q_s32(p)); }
+  static FloatBatch load(const float* p) { return FloatBatch::of(vld1q_f32(p)); }
+  static IntBatch load(const std::int32_t* p) { return IntBatch::of(vld1q_s32(p)); }
   static void store(float* p, FloatBatch x) { vst1q_f32(p, x.data); }
   static void store(std::int32_t* p, IntBatch k) { vst1q_s32(p, k.data); }
   static FloatBatch load_tail(const float* p, std::size_t n) {
@@ -175,11 +179,11 @@ struct NativeMemory {
   }
   static IntBatch widen(const std::uint8_t* p) {
     const uint16x8_t words = vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four(p))));
-    return IntBatch(vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(words))));
+    return IntBatch::of(vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(words))));
   }
   static IntBatch widen(const std::int8_t* p) {
     const int16x8_t words = vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(four(p))));
-    return IntBatch(vmovl_s16(vget_low_s16(words)));
+    return IntBatch::of(vmovl_s16(vget_low_s16(words)));
   }
   static void narrow(void* p, IntBatch k) {
     const int16x4_t words = vmovn_s32(k.data);

@@ -12,7 +12,7 @@
 
 namespace halfstep::inline HALFSTEP_ABI::simd {
 
-/// One truth value per lane of a portable batch. `&`, `|`, `^`, `~` and `!` act on each lane.
+/// One truth value per lane of a portable batch. Combined by `&`, `|`, `^` and `!`.
 struct PortableMask {
   static constexpr std::size_t size = 4;
   bool lane[size];
@@ -29,8 +29,7 @@ struct PortableMask {
   friend PortableMask operator^(PortableMask a, PortableMask b) {
     return zip(a, b, [](bool p, bool q) { return p != q; });
   }
-  PortableMask operator~() const { return *this ^ PortableMask(true); }
-  PortableMask operator!() const { return ~*this; }
+  PortableMask operator!() const { return *this ^ PortableMask(true); }
 
  private:
   template <class F>
@@ -98,7 +97,7 @@ struct Portable {
   friend PortableMask operator==(Portable a, Portable b) {
     return zip<PortableMask>(a, b, [](T p, T q) { return p == q; });
   }
-  friend PortableMask operator!=(Portable a, Portable b) { return ~(a == b); }
+  friend PortableMask operator!=(Portable a, Portable b) { return !(a == b); }
   Portable operator-() const {
     return zip<Portable>(*this, *this, [](T p, T) { return T(-Wide(p)); });
   }

@@ -3,9 +3,8 @@
 /// \file
 /// The only include of xsimd, and the architecture that the library instantiates it for.
 ///
-/// Any release from 8.1 on will do; what changed between them is absorbed here and in the headers of this folder, which
-/// use only what all releases share: the batch class, its arithmetic, comparison, bitwise and shift operators, `sqrt`
-/// and the registers (`.data`). Write comparisons with the batch on the left: in 8.1 they are member functions.
+/// Any release from 8.1 on will do; simd/native.hpp and its neighbours use only what all of them share: the batch
+/// classes, their registers (`.data`), arithmetic, comparison, bitwise and shift operators, `nearbyint` and `floor`.
 
 #include "halfstep/config.hpp"
 
@@ -91,19 +90,12 @@
 
 namespace halfstep::inline HALFSTEP_ABI::simd {
 
-#if defined(HALFSTEP_SIMD_NEON) && HALFSTEP_XSIMD_VERSION < 900
-/// xsimd 8 cannot broadcast into an architecture that derives from its neon64.
-using NativeArch = xsimd::neon64;
-#else
 /// An architecture of our own with the registers of xsimd's. Its name carries the library's inline namespace, so that
 /// the batch functions of two translation units with different flags are different symbols (docs/isa.md).
 struct NativeArch : xsimd::HALFSTEP_XSIMD_ARCH {};
-#define HALFSTEP_XSIMD_OWN_ARCH 1
-#endif
 
 }  // namespace halfstep::inline HALFSTEP_ABI::simd
 
-#if defined(HALFSTEP_XSIMD_OWN_ARCH)
 namespace xsimd::types {
 
 template <class T>
@@ -112,5 +104,4 @@ struct get_bool_simd_register<T, halfstep::simd::NativeArch> : get_bool_simd_reg
 XSIMD_DECLARE_SIMD_REGISTER_ALIAS(halfstep::simd::NativeArch, ::xsimd::HALFSTEP_XSIMD_ARCH);
 
 }  // namespace xsimd::types
-#endif
 #endif
