@@ -1,0 +1,75 @@
+#pragma once
+
+/// \file
+/// What makes a type a quantizer.
+
+#include "halfstep/config.hpp"
+#include "halfstep/core/range.hpp"
+#include "halfstep/quantizers/lowering.hpp"
+#include "halfstep/simd/batch.hpp"
+
+#include <concepts>
+#include <cstdint>
+
+namespace halfstep::inline HALFSTEP_ABI {
+
+/// Whether a quantizer's zero point is free, or fixed to the middle of the codes.
+enum class Symmetry { affine, symmetric };
+
+/// The parameters of one granule with `encode` and `decode`, both written once for a scalar and for a SIMD batch.
+///
+/// `Q::bits` (1 to 8) is the width of a code; codes are 0 .. 2^bits - 1. `encode(float)` gives an int32 code for every
+/// float, `decode(std::int32_t)` the real value of a code, and `Q::fit(Range)` valid parameters for a granule of that
+/// range. Optional: `Q::fit(Range, Symmetry)`, and `lower()`, the map to byte planes (without it one is derived from
+/// `decode`, see `lower`). A quantizer is an aggregate of arithmetic members (its parameters), which is what lets
+/// `QuantizedMatrix` store them as arrays.
+template <class Q>
+concept ScalarQuantizer = std::regular<Q> &&(Q::bits >= 1 && Q::bits <= 8) && requires(const Q& q, Range range) {
+  { q.encode(0.0f) } -> std::same_as<std::int32_t>;
+  { q.encode(simd::FloatBatch(0.0f)) } -> std::same_as<simd::IntBatch>;
+  { q.decode(std::int32_t{0}) } -> std::same_as<float>;
+  { q.decode(simd::IntBatch(0)) } -> std::same_as<simd::FloatBatch>;
+  { Q::fit(range) } -> std::same_as<Q>;
+};
+
+/// A quantizer that can be told whether its zero point is free.
+template <class Q>
+concept HasSymmetry = ScalarQuantizer<Q> && requires(Range range) {
+  { Q::fit(range, Symmetry::symmetric) } -> std::same_as<Q>;
+};
+
+/// A quantizer whose step has a name, so that it can be stored in a narrower type.
+template <class Q>
+concept HasScale = ScalarQuantizer<Q> && requires(Q q) {
+  { q.scale } -> std::same_as<float&>;
+};
+
+/// Number of codes of a quantizer.
+template <ScalarQuantizer Q>
+inline constexpr int level_count = 1 << Q::bits;
+
+/// The lowering of one granule: the quantizer's own, or one derived from `decode` of every code.
+template <ScalarQuantizer Q>
+[[nodiscard]] Lowering lower(const Q& q) {
+  if constexpr (requires {
+                  { q.lower() } -> std::same_as<Lowering>;
+                }) {
+    return q.lower();
+  } else {
+    double levels[level_count<Q>];
+    for (int code = 0; code < level_count<Q>; ++code) levels[code] = static_cast<double>(q.decode(code));
+    return lower_levels(levels, level_count<Q>);
+  }
+}
+
+/// Parameters of `Q` that cover `range`, symmetric where asked for and where `Q` knows the difference.
+template <ScalarQuantizer Q>
+[[nodiscard]] Q fit(Range range, Symmetry symmetry) {
+  if constexpr (HasSymmetry<Q>) {
+    return Q::fit(range, symmetry);
+  } else {
+    return Q::fit(range);
+  }
+}
+
+}  // namespace halfstep::inline HALFSTEP_ABI
