@@ -24,7 +24,7 @@ enum class Symmetry { affine, symmetric };
 /// `decode`, see `lower`). A quantizer is an aggregate of arithmetic members (its parameters), which is what lets
 /// `QuantizedMatrix` store them as arrays.
 template <class Q>
-concept ScalarQuantizer = std::regular<Q> &&(Q::bits >= 1 && Q::bits <= 8) && requires(const Q& q, Range range) {
+concept ScalarQuantizer = (Q::bits >= 1 && Q::bits <= 8) && std::regular<Q> && requires(const Q& q, Range range) {
   { q.encode(0.0f) } -> std::same_as<std::int32_t>;
   { q.encode(simd::FloatBatch(0.0f)) } -> std::same_as<simd::IntBatch>;
   { q.decode(std::int32_t{0}) } -> std::same_as<float>;

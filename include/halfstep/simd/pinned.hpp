@@ -38,6 +38,13 @@ template <AnyLanes T>
   return x;
 }
 
+/// The same for a double.
+[[gnu::always_inline]] inline constexpr double pinned(double x) {
+  if (std::is_constant_evaluated()) return x;
+  HALFSTEP_PIN(x);
+  return x;
+}
+
 #undef HALFSTEP_PIN
 
 }  // namespace halfstep::inline HALFSTEP_ABI::simd

@@ -1,0 +1,147 @@
+#pragma once
+
+/// \file
+/// From floats to codes and back: `quantize`, `dequantize`, `fake_quantize`.
+
+#include "halfstep/config.hpp"
+#include "halfstep/core/band_grain.hpp"
+#include "halfstep/core/eigen.hpp"
+#include "halfstep/core/executor.hpp"
+#include "halfstep/core/finite.hpp"
+#include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/parallel_for.hpp"
+#include "halfstep/core/read_row.hpp"
+#include "halfstep/core/tiling.hpp"
+#include "halfstep/kernels/encode_row.hpp"
+#include "halfstep/kernels/quantized_matrix.hpp"
+#include "halfstep/kernels/row_range.hpp"
+
+#include <vector>
+
+namespace halfstep::inline HALFSTEP_ABI {
+
+/// How `quantize` chooses parameters.
+struct QuantizeOptions {
+  Tiling tiling = per_tensor();
+  Symmetry symmetry = Symmetry::affine;            ///< for quantizers that know the difference
+  ScaleStorage scale_storage = ScaleStorage::f32;  ///< codes are made with the scale as it is stored
+  ExecutorRef executor = {};                       ///< results do not depend on it
+};
+
+/// `q` with its scale as the storage type gives it back.
+template <ScalarQuantizer Q>
+[[nodiscard]] Q with_stored_scale(Q q, ScaleStorage storage) {
+  if constexpr (HasScale<Q>) q.scale = stored_scale(q.scale, storage);
+  return q;
+}
+
+/// Encodes row r of `source` with the quantizers that `result` holds.
+template <ScalarQuantizer Q>
+void encode_into_row(const float* source, Index r, QuantizedMatrix<Q>& result, std::uint8_t* codes) {
+  result.grid().for_each_run(r, [&](Index granule, Index first, Index count) {
+    encode_row(result.quantizer(granule), source + first, count, codes + first);
+  });
+  result.set_row(r, codes);
+}
+
+/// The ranges of all granules of `matrix` `[rows, cols]` under `tiling`, in granule order. Elements must be finite:
+/// anything else is refused by position, in the name of the call `where`. Reads the matrix once. Class: exact, but for
+/// the mean of |x|, which is summed in double in row order.
+template <class T>
+[[nodiscard]] std::vector<Range> granule_ranges(std::string_view where, MatrixView<const T> matrix,
+                                                const TilingGrid& grid, ExecutorRef executor) {
+  std::vector<RunningRange> running(static_cast<std::size_t>(grid.count()));
+  // A task is a band of granules that share rows, so that no two tasks touch the same granule.
+  parallel_for(executor, grid.row_tiles(), band_grain(grid.tile_rows() * matrix.cols), [&](Index first, Index last) {
+    std::vector<float> scratch(static_cast<std::size_t>(matrix.cols));
+    const Index end = last * grid.tile_rows() < matrix.rows ? last * grid.tile_rows() : matrix.rows;
+    for (Index r = first * grid.tile_rows(); r < end; ++r) {
+      const float* row = read_row(matrix, r, scratch.data());
+      require_finite_row(where, "matrix", row, r, matrix.cols);
+      grid.for_each_run(r, [&](Index granule, Index begin, Index count) {
+        widen(running[static_cast<std::size_t>(granule)], row + begin, count);
+        add_abs(running[static_cast<std::size_t>(granule)], row + begin, count);
+      });
+    }
+  });
+  std::vector<Range> ranges;
+  ranges.reserve(running.size());
+  for (const RunningRange& range : running) ranges.push_back(range.range());
+  return ranges;
+}
+
+/// Codes of `matrix` under quantizers that were chosen elsewhere, one per granule of `tiling` (in granule order).
+/// NaN and infinities encode as the quantizer documents. Class: exact.
+template <ScalarQuantizer Q, Viewable M>
+[[nodiscard]] QuantizedMatrix<Q> quantize_with(const M& matrix, const std::vector<Q>& quantizers,
+                                               const QuantizeOptions& options = {}) {
+  const auto source = view(matrix);
+  require_readable("quantize_with", "matrix", source);
+  QuantizedMatrix<Q> result(shape_of(source), options.tiling, options.scale_storage);
+  if (static_cast<Index>(quantizers.size()) != result.grid().count()) {
+    raise("quantize_with", "quantizers has ", quantizers.size(), " entries, the tiling of a matrix of shape ",
+          shape_of(source), " has ", result.grid().count(), " granules");
+  }
+  for (Index g = 0; g < result.grid().count(); ++g) {
+    result.set_quantizer(g, with_stored_scale(quantizers[static_cast<std::size_t>(g)], options.scale_storage));
+  }
+  parallel_for(options.executor, source.rows, band_grain(source.cols), [&](Index first, Index last) {
+    std::vector<float> scratch(static_cast<std::size_t>(source.cols));
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(source.cols));
+    for (Index r = first; r < last; ++r) encode_into_row(read_row(source, r, scratch.data()), r, result, codes.data());
+  });
+  return result;
+}
+
+/// Quantizes `matrix` `[rows, cols]` to the nearest codes, the parameters of each granule fitted to its range
+/// (min-max). Any Eigen matrix, map, block or `MatrixView` of float, double, F16 or BF16, in any storage order.
+///
+/// Errors: an element that is not finite, named by row and column; a column map that does not fit. Reads the matrix
+/// twice. Class: exact, for any executor (quantizers that scale by the mean of |x|: ordered).
+template <ScalarQuantizer Q, Viewable M>
+[[nodiscard]] QuantizedMatrix<Q> quantize(const M& matrix, const QuantizeOptions& options = {}) {
+  const auto source = view(matrix);
+  require_readable("quantize", "matrix", source);
+  const TilingGrid grid(options.tiling, shape_of(source));
+  std::vector<Q> quantizers;
+  quantizers.reserve(static_cast<std::size_t>(grid.count()));
+  for (const Range& range : granule_ranges("quantize", source, grid, options.executor)) {
+    quantizers.push_back(fit<Q>(range, options.symmetry));
+  }
+  return quantize_with<Q>(source, quantizers, options);
+}
+
+/// The real values that the codes stand for, `[rows, cols]`. Class: exact.
+template <ScalarQuantizer Q>
+[[nodiscard]] MatrixF dequantize(const QuantizedMatrix<Q>& matrix, ExecutorRef executor = {}) {
+  MatrixF values(matrix.rows(), matrix.cols());
+  parallel_for(executor, matrix.rows(), band_grain(matrix.cols()), [&](Index first, Index last) {
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(matrix.cols()));
+    for (Index r = first; r < last; ++r) {
+      matrix.unpack_row(r, codes.data());
+      float* row = values.data() + r * matrix.cols();
+      matrix.grid().for_each_run(r, [&](Index granule, Index begin, Index count) {
+        decode_row(matrix.quantizer(granule), codes.data() + begin, count, row + begin);
+      });
+    }
+  });
+  return values;
+}
+
+/// `decode(encode(x))` of every element under one quantizer, `[rows, cols]`: what the codes would stand for. Class:
+/// exact.
+template <ScalarQuantizer Q, Viewable M>
+[[nodiscard]] MatrixF fake_quantize(const M& matrix, const Q& q, ExecutorRef executor = {}) {
+  const auto source = view(matrix);
+  require_readable("fake_quantize", "matrix", source);
+  MatrixF values(source.rows, source.cols);
+  parallel_for(executor, source.rows, band_grain(source.cols), [&](Index first, Index last) {
+    for (Index r = first; r < last; ++r) {
+      float* out = values.data() + r * source.cols;
+      fake_quantize_row(q, read_row(source, r, out), source.cols, out);
+    }
+  });
+  return values;
+}
+
+}  // namespace halfstep::inline HALFSTEP_ABI
