@@ -1,4 +1,5 @@
-// The operators new and delete of a test program: those of the standard library, and they count.
+// The operators new and delete of a test program: those of the standard library, and they count. (Not with clang's
+// -fsanitize=thread, whose runtime insists on operators of its own: use g++ for that.)
 
 #include "support/allocations.hpp"
 
