@@ -1,26 +1,12 @@
 #include "halfstep/simd/memory.hpp"
 
-#include <memory>
-
+#include "simd/routes.hpp"
 #include "simd/sweep.hpp"
 
 namespace simd = halfstep::simd;
 using namespace halfstep_tests;
 
 namespace {
-
-/// A heap buffer of exactly `n` elements behind `offset` bytes: a sanitizer sees each access beyond it.
-template <class E>
-struct Exact {
-  Exact(std::size_t n, std::size_t offset)
-      : bytes(allocate(n * sizeof(E) + offset)), data(reinterpret_cast<E*>(bytes.get() + offset)) {}
-  std::unique_ptr<unsigned char[]> bytes;
-  E* data;
-
- private:
-  /// Not inlined: g++ 12 would see an empty buffer in a loop over sizes and warn of the writes that never happen.
-  [[gnu::noinline]] static unsigned char* allocate(std::size_t n) { return new unsigned char[n]; }
-};
 
 /// Element `i` of a test pattern that covers the extremes of bytes.
 std::int32_t pattern(std::size_t i) { return static_cast<std::int32_t>((i * 89 + 250) & 0xff); }
