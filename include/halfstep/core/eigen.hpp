@@ -44,8 +44,10 @@
 #pragma pop_macro("None")
 #pragma pop_macro("Success")
 
+#include <concepts>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #if !EIGEN_VERSION_AT_LEAST(3, 4, 0)
 #error "halfstep needs Eigen 3.4 or newer"
@@ -60,6 +62,8 @@ namespace halfstep::inline HALFSTEP_ABI {
 
 /// A row-major float matrix: what the library returns, `[rows, cols]`.
 using MatrixF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+/// A row-major matrix of codes.
+using MatrixU8 = Eigen::Matrix<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 /// A row-major double matrix.
 using MatrixD = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -133,11 +137,22 @@ template <class Tensor, int Options, template <class> class MakePointer>
   }
 }
 
+/// The same for a tensor whose elements the library may write.
+template <class Tensor, int Options, template <class> class MakePointer>
+requires(!std::is_const_v<Tensor>)
+    [[nodiscard]] auto mutable_view(Eigen::TensorMap<Tensor, Options, MakePointer>& tensor) {
+  using Element = ViewElementOf<typename Tensor::Scalar>;
+  const auto read = view(tensor);
+  return MatrixView<Element>(const_cast<Element*>(read.data), read.rows, read.cols, read.row_stride, read.col_stride);
+}
+
 /// A view stays what it is, so that one overload set serves views and Eigen's types.
 template <class T>
 [[nodiscard]] MatrixView<const T> view(const MatrixView<T>& matrix) {
   return matrix;
 }
+template <class T>
+requires(!std::is_const_v<T>) [[nodiscard]] MatrixView<T> mutable_view(const MatrixView<T>& matrix) { return matrix; }
 
 /// What the public functions accept as a matrix to read.
 template <class T>
@@ -148,6 +163,19 @@ concept Viewable = requires(const std::remove_cvref_t<T>& m) {
 /// The element type of a matrix that is read.
 template <Viewable T>
 using ViewedElement = std::remove_const_t<typename decltype(halfstep::view(std::declval<const T&>()))::Element>;
+
+/// What the public functions accept as a float matrix to write: an Eigen matrix, map or block, or a
+/// `MatrixView<float>`. Its shape must be right already: nothing is resized.
+template <class T>
+concept WritableMatrix = requires(T& m) {
+  { halfstep::mutable_view(m) } -> std::same_as<MatrixView<float>>;
+};
+
+/// The same elements of an Eigen matrix, map or block, read as `[cols, rows]`; nothing is copied.
+template <EigenDense M>
+[[nodiscard]] auto transposed(const M& matrix) {
+  return transposed(view(matrix));
+}
 
 /// An Eigen map of a view: dynamic strides, nothing copied.
 [[nodiscard]] inline auto as_eigen(const MatrixView<const float>& m) {

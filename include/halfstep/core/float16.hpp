@@ -22,25 +22,27 @@ struct BFloat16 {
   friend constexpr bool operator==(BFloat16, BFloat16) = default;
 };
 
+/// The number itself, so that one spelling reads every storage type.
 constexpr float to_float(float x) { return x; }
 
 /// Exact; NaN keeps its sign and payload.
 constexpr float to_float(BFloat16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
 
-/// Exact, subnormals and infinities included.
+/// Exact, subnormals and infinities included; NaN keeps its sign and payload. Selections instead of branches, so that a
+/// loop over a row becomes vector code.
 constexpr float to_float(Half x) {
   const std::uint32_t sign = static_cast<std::uint32_t>(x.bits & 0x8000u) << 16;
-  const std::uint32_t exponent = (x.bits >> 10) & 31u;
-  std::uint32_t mantissa = x.bits & 0x3ffu;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
-  if (mantissa == 0) return std::bit_cast<float>(sign);
-  const int shift = std::countl_zero(mantissa) - 21;  // brings the leading one to bit 10
-  mantissa = (mantissa << shift) & 0x3ffu;
-  return std::bit_cast<float>(sign | (static_cast<std::uint32_t>(113 - shift) << 23) | (mantissa << 13));
+  const std::uint32_t rest = static_cast<std::uint32_t>(x.bits & 0x7fffu) << 13;
+  const std::uint32_t exponent = rest & 0x0f800000u;
+  const std::uint32_t normal = rest + (112u << 23);   // 127 - 15, the biases
+  const std::uint32_t special = rest + (224u << 23);  // 31 becomes 255: infinity and NaN
+  // 2^-14 (1 + m) - 2^-14 = 2^-14 m, both of them normal numbers: right under flush-to-zero, too.
+  const float small = std::bit_cast<float>(rest + (113u << 23)) - 0x1p-14f;
+  const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(small);
+  return std::bit_cast<float>(sign | (exponent == 0x0f800000u ? special : (exponent == 0 ? subnormal : normal)));
 }
 
-/// To nearest, ties to even; above 65504 + half a step infinity; NaN stays a (quiet) NaN.
+/// To nearest, ties to even; from 65520 (65504 and half a step) on infinity; NaN stays a (quiet) NaN.
 constexpr Half half_from_float(float value) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
   const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);

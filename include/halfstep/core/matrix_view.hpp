@@ -7,6 +7,8 @@
 #include "halfstep/core/error.hpp"
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace halfstep::inline HALFSTEP_ABI {
@@ -90,10 +92,12 @@ template <class T>
 /// Refuses a view that cannot be read: a negative size, or elements without memory.
 template <class T>
 void require_readable(std::string_view where, std::string_view argument, const MatrixView<T>& view) {
-  if (view.rows < 0 || view.cols < 0)
+  if (view.rows < 0 || view.cols < 0) {
     raise(where, argument, " has shape ", shape_of(view), ", expected sizes of at least 0");
-  if (view.data == nullptr && !view.empty())
+  }
+  if (view.data == nullptr && !view.empty()) {
     raise(where, argument, " of shape ", shape_of(view), " has no data (null pointer)");
+  }
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -11,20 +11,26 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
+/// One element as a float: exact for F16 and BF16, rounded to nearest for double.
+template <class T>
+[[nodiscard]] constexpr float element_to_float(T x) {
+  if constexpr (requires { to_float(x); } && !std::is_arithmetic_v<T>) {
+    return to_float(x);
+  } else {
+    return static_cast<float>(x);
+  }
+}
+
 /// Row r of `view` as floats side by side: where it lies, if it is that already, otherwise copied (and converted) into
 /// `scratch`, which must hold `view.cols` floats.
 template <class T>
 [[nodiscard]] const float* read_row(const MatrixView<T>& view, Index r, float* scratch) {
   const T* source = view.row(r);
-  if constexpr (std::is_same_v<std::remove_const_t<T>, float>) {
-    if (view.rows_are_contiguous()) return source;
-  }
-  for (Index c = 0; c < view.cols; ++c) {
-    if constexpr (requires { to_float(source[c * view.col_stride]); }) {
-      scratch[c] = to_float(source[c * view.col_stride]);
-    } else {
-      scratch[c] = static_cast<float>(source[c * view.col_stride]);
-    }
+  if (view.rows_are_contiguous()) {
+    if constexpr (std::is_same_v<std::remove_const_t<T>, float>) return source;
+    for (Index c = 0; c < view.cols; ++c) scratch[c] = element_to_float(source[c]);
+  } else {
+    for (Index c = 0; c < view.cols; ++c) scratch[c] = element_to_float(source[c * view.col_stride]);
   }
   return scratch;
 }

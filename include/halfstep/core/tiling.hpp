@@ -60,19 +60,28 @@ struct Tiling {
 /// A tiling resolved against a shape: how many granules there are, and which one element (r, c) belongs to.
 class TilingGrid {
  public:
-  /// Throws if a column map does not have one entry per column, or leaves a group empty.
+  /// Errors: negative sizes; a column map that does not have one entry per column, or leaves a group empty.
   TilingGrid(const Tiling& tiling, Shape shape) : shape_(shape), map_(tiling.column_groups) {
+    if (shape.rows < 0 || shape.cols < 0) raise("Tiling", "shape is ", shape, ", expected sizes of at least 0");
+    if (tiling.tile_rows < 0 || tiling.tile_cols < 0) {
+      raise("Tiling", "granule is ", Shape{tiling.tile_rows, tiling.tile_cols}, ", expected sizes of at least 0");
+    }
     tile_rows_ = tiling.tile_rows > 0 ? tiling.tile_rows : (shape.rows > 0 ? shape.rows : 1);
     tile_cols_ = tiling.tile_cols > 0 ? tiling.tile_cols : (shape.cols > 0 ? shape.cols : 1);
-    row_tiles_ = shape.cols == 0 && tiling.tile_rows == 0 ? 0 : (shape.rows + tile_rows_ - 1) / tile_rows_;
-    col_tiles_ = map_.empty() ? (shape.cols + tile_cols_ - 1) / tile_cols_ : count_groups();
+    row_tiles_ = tiles_of(shape.rows, tile_rows_);
+    col_tiles_ = map_.empty() ? tiles_of(shape.cols, tile_cols_) : count_groups();
   }
 
+  [[nodiscard]] Shape shape() const { return shape_; }
+  /// Number of granules; 0 where the matrix has no elements.
   [[nodiscard]] Index count() const { return row_tiles_ * col_tiles_; }
+  /// Granules one above the other in a column of the matrix.
   [[nodiscard]] Index row_tiles() const { return row_tiles_; }
   /// Granules side by side in one row of the matrix.
   [[nodiscard]] Index col_tiles() const { return col_tiles_; }
+  /// Rows of a granule; the last one may have fewer.
   [[nodiscard]] Index tile_rows() const { return tile_rows_; }
+  /// Columns of a rectangular granule; the last one may have fewer.
   [[nodiscard]] Index tile_cols() const { return tile_cols_; }
   [[nodiscard]] bool is_column_map() const { return !map_.empty(); }
 
@@ -91,7 +100,7 @@ class TilingGrid {
       const Index tile = col_tile(c);
       Index end = c + 1;
       if (map_.empty()) {
-        end = (tile + 1) * tile_cols_ < shape_.cols ? (tile + 1) * tile_cols_ : shape_.cols;
+        end = shape_.cols - c > tile_cols_ ? c + tile_cols_ : shape_.cols;
       } else {
         while (end < shape_.cols && col_tile(end) == tile) ++end;
       }
@@ -101,6 +110,8 @@ class TilingGrid {
   }
 
  private:
+  [[nodiscard]] static Index tiles_of(Index count, Index tile) { return count / tile + (count % tile != 0 ? 1 : 0); }
+
   [[nodiscard]] Index count_groups() const {
     if (static_cast<Index>(map_.size()) != shape_.cols) {
       raise("Tiling", "column map has ", map_.size(), " entries, the matrix has ", shape_.cols, " columns");

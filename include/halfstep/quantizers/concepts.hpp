@@ -22,9 +22,10 @@ enum class Symmetry { affine, symmetric };
 /// float, `decode(std::int32_t)` the real value of a code, and `Q::fit(Range)` valid parameters for a granule of that
 /// range. Optional: `Q::fit(Range, Symmetry)`, and `lower()`, the map to byte planes (without it one is derived from
 /// `decode`, see `lower`). A quantizer is an aggregate of arithmetic members (its parameters), which is what lets
-/// `QuantizedMatrix` store them as arrays.
+/// `QuantizedMatrix` store them as arrays. NaN encodes to the code that the quantizer documents, infinities to end
+/// codes.
 template <class Q>
-concept ScalarQuantizer = (Q::bits >= 1 && Q::bits <= 8) && std::regular<Q> && requires(const Q& q, Range range) {
+concept ScalarQuantizer = (Q::bits >= 1 && Q::bits <= 8) && std::regular<Q>&& requires(const Q& q, Range range) {
   { q.encode(0.0f) } -> std::same_as<std::int32_t>;
   { q.encode(simd::FloatBatch(0.0f)) } -> std::same_as<simd::IntBatch>;
   { q.decode(std::int32_t{0}) } -> std::same_as<float>;
@@ -43,6 +44,18 @@ template <class Q>
 concept HasScale = ScalarQuantizer<Q> && requires(Q q) {
   { q.scale } -> std::same_as<float&>;
 };
+
+/// Whether `Q::fit` reads `Range::mean_abs`. Taken for granted, so that a range always has what `fit` wants; a
+/// quantizer that fits to the ends alone says `static constexpr bool reads_mean_abs = false;` and saves its callers a
+/// sum.
+template <ScalarQuantizer Q>
+[[nodiscard]] consteval bool reads_mean_abs() {
+  if constexpr (requires { Q::reads_mean_abs; }) {
+    return Q::reads_mean_abs;
+  } else {
+    return true;
+  }
+}
 
 /// Number of codes of a quantizer.
 template <ScalarQuantizer Q>

@@ -1,15 +1,18 @@
 #pragma once
 
 /// \file
-/// What a kernel multiplies: the map from codes to one or two planes of 8-bit integers.
+/// What a kernel multiplies: the map from codes to one or two planes of 8-bit integers. docs/numerics.md, section 2.
 
 #include "halfstep/config.hpp"
+#include "halfstep/quantizers/scale.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
@@ -24,7 +27,7 @@ struct BytePlane {
 
 /// The lowering of one granule: `value(code) = unit * (sum_p weight_p * values_p[code] - zero)`, which differs from
 /// `decode(code)` by at most `max_error` (in the unit of the data; 0 says that it is exact up to the rounding of
-/// `unit * integer` to float).
+/// `unit * integer` to float). Values of codes that the quantizer does not have are 0.
 struct Lowering {
   float unit = 1;
   float zero = 0;
@@ -54,45 +57,85 @@ struct Lowering {
   return lowering;
 }
 
-/// Lowers a table of real levels to two planes, the high and the low byte of a 16-bit fixed-point number whose unit is
-/// 1/65535 of the table's span; `max_error` is the largest rounding of a level, at most half a unit plus float slack.
-/// A table that fits one plane exactly (integers times the smallest step, span at most 255) gets one plane.
-[[nodiscard]] inline Lowering lower_levels(const double* levels, int count) {
-  double least = levels[0], largest = levels[0], step = 0;
-  for (int i = 0; i < count; ++i) {
-    least = levels[i] < least ? levels[i] : least;
-    largest = levels[i] > largest ? levels[i] : largest;
-    for (int j = 0; j < i; ++j) {
-      const double gap = std::fabs(levels[i] - levels[j]);
-      if (gap > 0 && (step == 0 || gap < step)) step = gap;
-    }
+/// The smallest distance between two different levels; 0 where all are equal.
+[[nodiscard]] inline double smallest_gap(std::span<const double> levels) {
+  std::array<double, 256> sorted{};
+  std::copy(levels.begin(), levels.end(), sorted.begin());
+  std::sort(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(levels.size()));
+  double gap = 0;
+  for (std::size_t i = 1; i < levels.size(); ++i) {
+    const double distance = sorted[i] - sorted[i - 1];
+    if (distance > 0 && (gap == 0 || distance < gap)) gap = distance;
   }
-  Lowering lowering;
-  if (step == 0) {  // all levels equal
-    lowering.unit = least == 0 ? 1.0f : static_cast<float>(least);
-    lowering.zero = least == 0 ? 0.0f : -1.0f;
-    return lowering;
-  }
-  bool one_plane = (largest - least) / step <= 255.5 && std::fabs(std::nearbyint(least / step) * step - least) == 0;
-  for (int i = 0; i < count && one_plane; ++i) one_plane = std::nearbyint(levels[i] / step) * step == levels[i];
-  const double unit = one_plane ? step : (largest - least) / 65535;
-  lowering.unit = static_cast<float>(unit);
-  const double base = one_plane ? std::nearbyint(least / step) : std::nearbyint(least / unit);
-  lowering.zero = static_cast<float>(-base);
-  lowering.plane_count = one_plane ? 1 : 2;
-  lowering.planes[0].weight = one_plane ? 1.0f : 256.0f;
-  for (int i = 0; i < count; ++i) {
-    double offset = std::nearbyint(levels[i] / unit) - base;
-    if (!one_plane) offset = offset < 0 ? 0 : (offset > 65535 ? 65535 : offset);
-    const auto fixed = static_cast<int>(offset);
-    const auto at = static_cast<std::size_t>(i);
-    lowering.planes[0].values[at] = static_cast<std::int16_t>(one_plane ? fixed : fixed >> 8);
-    lowering.planes[1].values[at] = static_cast<std::int16_t>(one_plane ? 0 : fixed & 255);
-  }
+  return gap;
+}
+
+/// Sets `max_error` from the levels that the codes 0, 1, ... stand for.
+inline void measure_error(Lowering& lowering, std::span<const double> levels) {
   double worst = 0;
-  for (int i = 0; i < count; ++i) worst = std::fmax(worst, std::fabs(lowering.value(i) - levels[i]));
-  lowering.max_error = std::nextafter(static_cast<float>(worst), std::numeric_limits<float>::infinity());
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    worst = std::fmax(worst, std::fabs(lowering.value(static_cast<int>(i)) - levels[i]));
+  }
+  lowering.max_error = worst == 0 ? 0.0f : std::nextafter(static_cast<float>(worst), std::numeric_limits<float>::max());
+}
+
+/// One plane of integers `rne((level - least) / unit)`, where at most 255 units reach from the least to the
+/// largest level. The zero is an integer where that costs less than `tolerance`.
+[[nodiscard]] inline Lowering lower_to_one_plane(std::span<const double> levels, double least, double unit,
+                                                 double tolerance) {
+  Lowering lowering;
+  lowering.unit = usable_scale(static_cast<float>(unit));
+  const auto step = static_cast<double>(lowering.unit);
+  const double zero = -least / step;
+  const double whole = std::nearbyint(zero);
+  lowering.zero = static_cast<float>(std::fabs(whole - zero) * step <= tolerance ? whole : zero);
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    const double steps = std::clamp(std::nearbyint((levels[i] - least) / step), 0.0, 255.0);
+    lowering.planes[0].values[i] = static_cast<std::int16_t>(steps);
+  }
+  measure_error(lowering, levels);
   return lowering;
+}
+
+/// Two planes: the high and the low byte of a fixed-point number whose unit is 1/65534 of the span (so that the integer
+/// zero, which may move both ends outward by half a unit, leaves them within 16 bits). An error of at most half a unit,
+/// and the rounding of the unit and of the zero to float.
+[[nodiscard]] inline Lowering lower_to_two_planes(std::span<const double> levels, double least, double span) {
+  Lowering lowering;
+  lowering.unit = usable_scale(static_cast<float>(span / 65534));
+  const auto unit = static_cast<double>(lowering.unit);
+  lowering.zero = static_cast<float>(-std::nearbyint(least / unit));
+  const double base = -static_cast<double>(lowering.zero);  // as it is stored
+  lowering.plane_count = 2;
+  lowering.planes[0].weight = 256;
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    const double offset = std::clamp(std::nearbyint(levels[i] / unit) - base, 0.0, 65535.0);
+    const auto fixed = static_cast<int>(offset);
+    lowering.planes[0].values[i] = static_cast<std::int16_t>(fixed >> 8);
+    lowering.planes[1].values[i] = static_cast<std::int16_t>(fixed & 255);
+  }
+  measure_error(lowering, levels);
+  return lowering;
+}
+
+/// Lowers a table of `count` finite levels, 1 to 256. One plane where that is as accurate as two, which is so where the
+/// levels lie on a grid whose step is their smallest distance, 255 steps from end to end at most, up to the rounding of
+/// the levels to float; two planes otherwise. `max_error` is the largest rounding of a level.
+[[nodiscard]] inline Lowering lower_levels(const double* first, int count) {
+  const std::span<const double> levels(first, static_cast<std::size_t>(count));
+  const double least = *std::min_element(levels.begin(), levels.end());
+  const double span = *std::max_element(levels.begin(), levels.end()) - least;
+  const double gap = smallest_gap(levels);
+  if (gap == 0) {  // one value: a unit of its own size, or nothing at all
+    return lower_to_one_plane(levels, least, least == 0 ? 1.0 : std::fabs(least), 0.0);
+  }
+  const double steps = std::nearbyint(span / gap);
+  const double tolerance = span / (2 * 65534.0);
+  if (steps <= 255) {
+    Lowering one = lower_to_one_plane(levels, least, span / steps, tolerance);
+    if (static_cast<double>(one.max_error) <= tolerance) return one;
+  }
+  return lower_to_two_planes(levels, least, span);
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -30,6 +30,7 @@ template <int Bits>
 struct Uniform {
   static_assert(Bits >= 2 && Bits <= 8, "Uniform<Bits>: Bits is 2 to 8");
   static constexpr int bits = Bits;
+  static constexpr bool reads_mean_abs = false;
   /// The largest code.
   static constexpr std::int32_t max_code = (1 << Bits) - 1;
 
