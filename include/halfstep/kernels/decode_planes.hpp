@@ -1,8 +1,8 @@
 #pragma once
 
 /// \file
-/// The real values that planes stand for: what a product of codes computes, as floats. For engines that check the integer
-/// kernels, for error statistics and for looking at what a quantizer did. No inference path comes here.
+/// The real values that planes stand for: what a product of codes computes, as floats. For engines that check the
+/// integer kernels, for error statistics and for looking at what a quantizer did. No inference path comes here.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
@@ -32,8 +32,8 @@ namespace halfstep::inline HALFSTEP_ABI {
   return values;
 }
 
-/// `out = decode(encode(x))` under `activation`, row by row; x `[rows, cols]` at any strides, out of the same shape with
-/// contiguous rows, not overlapping x. Values as the kernels have them (within the lowering's `max_error` of the
+/// `out = decode(encode(x))` under `activation`, row by row; x `[rows, cols]` at any strides, out of the same shape
+/// with contiguous rows, not overlapping x. Values as the kernels have them (within the lowering's `max_error` of the
 /// quantizer's own `decode`); a row that is not finite becomes NaN. Class: exact.
 inline void fake_quantize_into(MatrixView<const float> x, const Activation& activation, MatrixView<float> out,
                                Workspace& workspace) {

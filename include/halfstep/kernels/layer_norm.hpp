@@ -5,9 +5,9 @@
 ///
 ///     y_c = (x_c - mean) / sqrt(variance + epsilon) * gain_c + bias_c        variance over n, not n - 1
 ///
-/// Two passes in float. The rounding of the first mean is measured in the second pass, as the sum of the deviations, and
-/// taken out of both the mean and the variance (Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance",
-/// 1983, the corrected two-pass algorithm), so that rows whose mean is far from 0 lose nothing.
+/// Two passes in float. The rounding of the first mean is measured in the second pass, as the sum of the deviations,
+/// and taken out of both the mean and the variance (Chan, Golub and LeVeque, "Algorithms for Computing the Sample
+/// Variance", 1983, the corrected two-pass algorithm), so that rows whose mean is far from 0 lose nothing.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/band_grain.hpp"
@@ -24,7 +24,7 @@
 namespace halfstep::inline HALFSTEP_ABI {
 
 /// Normalizes `x[0 .. n)`, n at least 1, into `out`, which may be `x`; `gain` and `bias` hold n floats. A row with a
-/// value that is not finite becomes NaN. Class: ordered.
+/// value that is not finite, or so large that squared deviations overflow, becomes NaN. Class: ordered.
 inline void layer_norm_row(const float* x, Index n, const float* gain, const float* bias, float epsilon, float* out) {
   using simd::FloatBatch;
   const auto count = static_cast<float>(n);
@@ -39,7 +39,8 @@ inline void layer_norm_row(const float* x, Index n, const float* gain, const flo
   });
   const float correction = left / count;
   const float excess = squares - simd::pinned(left * correction);
-  const float variance = excess > 0 ? excess / count : excess * 0.0f;  // times 0: NaN and infinity give NaN
+  // The last term is 0, or NaN where the squares are not finite.
+  const float variance = (excess > 0 ? excess : 0.0f) / count + simd::pinned(squares * 0.0f);
   const FloatBatch scale(1.0f / std::sqrt(variance + epsilon));
   for_each_part(n, [&](Index i, Index part) {
     const FloatBatch centred = load_part(x + i, part) - FloatBatch(first_mean) - FloatBatch(correction);

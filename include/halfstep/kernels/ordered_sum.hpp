@@ -18,8 +18,8 @@ namespace halfstep::inline HALFSTEP_ABI {
 inline constexpr Index ordered_sum_lanes = 16;
 
 /// The sum of n values: sum l takes the values l, l + 16, l + 32, ... in this order, then the 16 sums are added in a
-/// tree (l and l + 8, l and l + 4, ...). `part(i, count)` gives the values i .. i + count - 1, `count` at most the lanes
-/// of a batch, and zeros beyond them. A product among them must be pinned, or it becomes a fused multiply-add.
+/// tree (l and l + 8, l and l + 4, ...). `part(i, count)` gives the values i .. i + count - 1, `count` at most the
+/// lanes of a batch, and zeros beyond them. A product among them must be pinned, or it becomes a fused multiply-add.
 ///
 /// Error: below `(n / 16 + 4) * 2^-24` of the sum of magnitudes, to first order. Class: ordered.
 template <class Part>

@@ -34,8 +34,8 @@ namespace halfstep::inline HALFSTEP_ABI {
   return largest;
 }
 
-/// Replaces `x[0 .. n)`, n at least 1, by its softmax. Minus infinity gives 0, as a mask needs it; a row that holds NaN,
-/// plus infinity, or nothing above minus infinity becomes NaN. Class: ordered.
+/// Replaces `x[0 .. n)`, n at least 1, by its softmax. Minus infinity gives 0, as a mask needs it; a row that holds
+/// NaN, plus infinity, or nothing above minus infinity becomes NaN. Class: ordered.
 inline void softmax_row(float* x, Index n, float scale) {
   using simd::FloatBatch;
   const FloatBatch largest(row_maximum(x, n));

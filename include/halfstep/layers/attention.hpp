@@ -15,7 +15,8 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// Attention whose queries, keys and values come from one product: the outputs of `qkv` are q, k, v, in this order, each
+/// Attention whose queries, keys and values come from one product: the outputs of `qkv` are q, k, v, in this order,
+/// each
 /// `[heads, head size]`, heads outermost. Softmax is float; the four products are the engine's.
 struct Attention {
   Linear qkv;   ///< `[3 dim, dim]`

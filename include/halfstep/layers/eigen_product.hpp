@@ -10,9 +10,9 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// `out = lhs * rhs^T`, lhs `[m, k]`, rhs `[n, k]`, out `[m, n]`; rows of lhs and out contiguous, rhs strided either way
-/// (both ways: it is copied first). Allocates Eigen's own blocks. Class: bounded; for one build it depends on nothing
-/// but the values and the shapes.
+/// `out = lhs * rhs^T`, lhs `[m, k]`, rhs `[n, k]`, out `[m, n]`; rows of lhs and out contiguous, rhs strided either
+/// way (both ways: it is copied first). Allocates Eigen's own blocks. Class: bounded; for one build it depends on
+/// nothing but the values and the shapes.
 inline void eigen_product(MatrixView<const float> lhs, MatrixView<const float> rhs, MatrixView<float> out) {
   using RowMajorMap = Eigen::Map<const MatrixF, Eigen::Unaligned, Eigen::OuterStride<>>;
   using ColMajorMap = Eigen::Map<const Eigen::MatrixXf, Eigen::Unaligned, Eigen::OuterStride<>>;

@@ -1,7 +1,8 @@
 #pragma once
 
 /// \file
-/// How a run executes products: the interface between layers, which know what is multiplied, and engines, which know how.
+/// How a run executes products: the interface between layers, which know what is multiplied, and engines, which know
+/// how.
 ///
 /// Layers do everything else themselves (normalization, softmax, residuals). Every product goes through an engine, so a
 /// model runs in float, records its operands, or multiplies codes, without a word about it in the model.

@@ -27,7 +27,8 @@ namespace halfstep::inline HALFSTEP_ABI {
 ///
 /// (K - 1 additions and K products against three roundings of the integer product, one for each decoded operand, one
 /// for the bias on either side). Over a whole run a value near the edge of two codes may fall to either side, after
-/// which the runs differ by a step there. Decoded weights are kept, four bytes each. Class: bounded, as the float product.
+/// which the runs differ by a step there. Decoded weights are kept, four bytes each. Class: bounded, as the float
+/// product.
 class FakeQuantizedEngine final : public Engine {
  public:
   /// `specs` must outlive the engine. Error: a site without a specification.

@@ -20,9 +20,9 @@ struct FloatEngineOptions {
 
 /// Runs a model in float, by a product that the program chooses.
 ///
-/// Float libraries order their sums by the shape of the product, so the rows of each image are multiplied by themselves:
-/// a batch gives the bytes of its images alone. More `images_per_product` save the library some packing, and give up
-/// that equality. Class: bounded, as the float product.
+/// Float libraries order their sums by the shape of the product, so the rows of each image are multiplied by
+/// themselves: a batch gives the bytes of its images alone. More `images_per_product` save the library some packing,
+/// and give up that equality. Class: bounded, as the float product.
 class FloatEngine final : public Engine {
  public:
   explicit FloatEngine(FloatProduct product, const FloatEngineOptions& options = {})

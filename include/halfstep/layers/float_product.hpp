@@ -12,11 +12,10 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// `out = lhs * rhs^T`, lhs `[m, k]` and out `[m, n]` with contiguous rows, rhs `[n, k]` strided either way. Runs on the
-/// calling thread and may be called from several at a time. A function (`eigen_product`, a wrapper around sgemm), or a
-/// callable that outlives what holds it.
-using FloatProduct =
-    FunctionRef<void(MatrixView<const float> lhs, MatrixView<const float> rhs, MatrixView<float> out)>;
+/// `out = lhs * rhs^T`, lhs `[m, k]` and out `[m, n]` with contiguous rows, rhs `[n, k]` strided either way. Runs on
+/// the calling thread and may be called from several at a time. A function (`eigen_product`, a wrapper around sgemm),
+/// or a callable that outlives what holds it.
+using FloatProduct = FunctionRef<void(MatrixView<const float> lhs, MatrixView<const float> rhs, MatrixView<float> out)>;
 
 /// The product as three loops, summed in double and rounded once: for tests, and for programs that want no other.
 /// Class: ordered (a product of two floats is exact in double, so fusing it into the sum changes nothing).

@@ -28,9 +28,9 @@ struct SiteCount {
   friend bool operator==(const SiteCount&, const SiteCount&) = default;
 };
 
-/// Runs a model on packed weights and encoded activations; queries times keys and probabilities times values are integer
-/// products per head. What a specification leaves in float is multiplied by `float_product` and counted. Softmax, norms,
-/// GELU and residuals are float. Class: ordered where no site stays float, for any executor and batch.
+/// Runs a model on packed weights and encoded activations; queries times keys and probabilities times values are
+/// integer products per head. What a specification leaves in float is multiplied by `float_product` and counted.
+/// Softmax, norms, GELU and residuals are float. Class: ordered where no site stays float, for any executor and batch.
 class IntegerEngine final : public Engine {
  public:
   /// `specs` must outlive the engine. Errors: a site without a specification; one that stays float where there is no

@@ -23,17 +23,15 @@ struct Linear {
 
   [[nodiscard]] Index out_features() const { return site.weight.rows; }
   [[nodiscard]] Index in_features() const { return site.weight.cols; }
-  [[nodiscard]] MatrixView<const float> weight_view() const {
-    return {weight.data(), out_features(), in_features()};
-  }
+  [[nodiscard]] MatrixView<const float> weight_view() const { return {weight.data(), out_features(), in_features()}; }
 
   /// What transforms edit in place; valid as long as this object stays where it is.
   [[nodiscard]] LinearView view() { return {{weight.data(), out_features(), in_features()}, bias}; }
 
   /// `out = epilogue(x * weight^T + bias)`, x `[rows, in_features]`, out `[rows, out_features]`, computed as `engine`
   /// does; `image_rows` rows belong together (see `LinearProduct`).
-  void forward(MatrixView<const float> x, Index image_rows, MatrixView<float> out, Engine& engine,
-               Workspace& workspace, Epilogue epilogue = {}) const {
+  void forward(MatrixView<const float> x, Index image_rows, MatrixView<float> out, Engine& engine, Workspace& workspace,
+               Epilogue epilogue = {}) const {
     engine.multiply(LinearProduct{site, x, weight_view(), bias, epilogue, out, image_rows}, workspace);
   }
 };

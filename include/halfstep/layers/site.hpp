@@ -25,8 +25,8 @@ struct Site {
   std::string name;
   Index index = 0;  ///< its place among the sites of its model
   SiteKind kind = SiteKind::linear;
-  Index parts = 1;     ///< attention: heads, each a product that may have parameters of its own
-  Shape weight = {};   ///< linear: `[out_features, in_features]`
+  Index parts = 1;    ///< attention: heads, each a product that may have parameters of its own
+  Shape weight = {};  ///< linear: `[out_features, in_features]`
   friend bool operator==(const Site&, const Site&) = default;
 };
 

@@ -78,7 +78,8 @@ class SiteSpecs {
   static void require_fit(const Site& site, const LinearSpec& spec) {
     if (site.kind != SiteKind::linear) raise("SiteSpecs::set", "site \"", site.name, "\" has no weight");
     if (spec.weight.shape() == site.weight) return;
-    raise("SiteSpecs::set", "weight of \"", site.name, "\" has shape ", spec.weight.shape(), ", expected ", site.weight);
+    raise("SiteSpecs::set", "weight of \"", site.name, "\" has shape ", spec.weight.shape(), ", expected ",
+          site.weight);
   }
 
   static void require_fit(const Site& site, const AttentionSpec& spec) {

@@ -13,8 +13,8 @@
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
-#include <initializer_list>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <set>
 #include <string>
@@ -67,8 +67,8 @@ class VitLoader {
     bool valid = shape.size() == rank;
     for (const Index size : shape) valid = valid && size >= 1;
     if (valid) return shape;
-    raise_io(IoErrorCode::shape, file_.path(), "tensor ", in_quotes(name), " has shape ", shape_text(shape), ", expected ",
-             rank, " sizes of at least 1");
+    raise_io(IoErrorCode::shape, file_.path(), "tensor ", in_quotes(name), " has shape ", shape_text(shape),
+             ", expected ", rank, " sizes of at least 1");
   }
 
   /// The values of a tensor of exactly this shape; `source` says what the shape follows from.
@@ -181,7 +181,8 @@ class VitLoader {
       raise_io(IoErrorCode::not_found, file_.path(), "no metadata or option gives the number of heads");
     }
     if (*config_.heads >= 1 && *config_.dim % *config_.heads == 0) return *config_.heads;
-    raise_io(IoErrorCode::mismatch, file_.path(), "dim ", *config_.dim, " is no multiple of ", *config_.heads, " heads");
+    raise_io(IoErrorCode::mismatch, file_.path(), "dim ", *config_.dim, " is no multiple of ", *config_.heads,
+             " heads");
   }
 
   [[nodiscard]] const char* classes_source() const { return config_.classes ? "num_classes and dim" : "dim"; }
@@ -205,8 +206,8 @@ class VitLoader {
   VitConfig config_;
 };
 
-/// Loads a vision transformer with timm's tensor names from an open checkpoint. Sizes come from `options`, then from the
-/// metadata, then from the shapes of tensors; F16 and BF16 become float.
+/// Loads a vision transformer with timm's tensor names from an open checkpoint. Sizes come from `options`, then from
+/// the metadata, then from the shapes of tensors; F16 and BF16 become float.
 ///
 /// Errors name the file and the tensor: E_NOT_FOUND for a missing tensor or fact (heads, mean, std), E_SHAPE with the
 /// shape found, the one expected and what it follows from, E_UNSUPPORTED for layers that this model does not have,
