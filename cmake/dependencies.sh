@@ -68,7 +68,7 @@ missing_packages() {
   done
 }
 
-# Runs a command as root, or says that it cannot.
+# Runs a command as root, or fails where that cannot be.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
@@ -85,25 +85,29 @@ as_root() {
 # install and ends.
 require() {
   # Without a compiler no header can be looked for, so it comes first.
+  needs="compiler $*"
   install_missing compiler
   install_missing "$@"
   check_compiler
 }
 
 install_missing() {
-  missing=$(missing_packages "$@" | tr '\n' ' ')
-  missing=${missing% }
-  [ -n "$missing" ] || return 0
+  packages=$(missing_packages "$@")
+  [ -n "$packages" ] || return 0
+  # Names are split into words on purpose, here and below.
+  # shellcheck disable=SC2046,SC2086
+  all=$(echo $(missing_packages $needs))
   has_command apt-get ||
-    fail "please install what these Debian packages hold, then run this again: $missing" \
-      "(headers outside the compiler's search path: name their prefix in CMAKE_PREFIX_PATH)"
-  say "Installing with apt-get: $missing"
-  as_root apt-get update -q || say "apt-get update failed; trying with the package lists that are here"
-  # The names are split into words on purpose.
-  as_root apt-get install -y -q --no-install-recommends $missing </dev/null ||
-    fail "could not install: $missing. As root, run: apt-get install $missing"
-  missing=$(missing_packages "$@" | tr '\n' ' ')
-  [ -z "$missing" ] || fail "still missing after the installation: $missing"
+    fail "please install what these Debian packages hold, then run this again: $all" \
+      "(for headers outside the compiler's search path, name their prefix in CMAKE_PREFIX_PATH)"
+  as_root true 2>/dev/null || fail "missing, and neither root nor sudo to install it. As root, run: apt-get install $all"
+  say "Installing with apt-get:" $packages
+  as_root apt-get update -q || say "apt-get update failed; going on with the package lists that are here"
+  # shellcheck disable=SC2086
+  as_root apt-get install -y -q --no-install-recommends $packages </dev/null ||
+    fail "could not install all of: $all. As root, run: apt-get install $all"
+  packages=$(missing_packages "$@")
+  [ -z "$packages" ] || fail "still missing after the installation:" $packages
 }
 
 check_compiler() {
