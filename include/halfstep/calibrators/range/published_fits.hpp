@@ -1,0 +1,78 @@
+#pragma once
+
+/// \file
+/// How published methods turn a range into a uniform quantizer, where that is not the library's own rule.
+///
+/// L = 2^b is the number of codes. A symmetric quantizer stores its signed codes plus L/2, so its zero point is L/2.
+/// All divisions are float32 divisions and all rounding is half to even, as in the published implementations.
+///
+/// Two things are not part of the parameters. FQ-ViT adds the zero point before it rounds, `rne(x / scale + z)`, all
+/// others (and `Uniform`) after, `rne(x / scale) + z`: codes differ where x / scale is an exact tie and z is odd, and
+/// where float32 rounds the sum to one. And where a rule leaves the scale of an empty range undefined (0 / 0), it is 1.
+///
+/// Each is a plain function, to be handed to `fit_each`, `percentile_mse` and `omse`. Class: exact.
+
+#include "halfstep/config.hpp"
+#include "halfstep/core/range.hpp"
+#include "halfstep/quantizers/scale.hpp"
+#include "halfstep/quantizers/uniform.hpp"
+#include "halfstep/simd/math.hpp"
+
+#include <cstdint>
+
+namespace halfstep::inline HALFSTEP_ABI {
+
+/// The least scale of FQ-ViT's observers: the machine epsilon of float32.
+inline constexpr float fq_vit_least_scale = 0x1p-23f;
+
+/// FQ-ViT, unsigned: `scale = max((max - min) / (L - 1), 2^-23)`, `zero_point = clip(-rne(min / scale), 0, L - 1)`.
+///
+/// The range is not widened to hold 0, so a constant far from 0 is lost: its range is empty, its scale the floor, and
+/// the largest value that the codes reach is 3e-5 at 8 bits.
+/// Source: Lin et al., FQ-ViT, IJCAI 2022, published observers minmax, ema, percentile, omse.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> fq_vit_unsigned_fit(const Range& range) {
+  constexpr auto largest = static_cast<float>(Uniform<Bits>::max_code);
+  const float step = divided_span(range.min, range.max, largest);
+  const float scale = step > fq_vit_least_scale ? step : fq_vit_least_scale;
+  return {scale, simd::round_clamp(-(range.min / scale), 0.0f, largest)};
+}
+
+/// FQ-ViT, signed (its weights): `scale = max(absmax / ((L - 1) / 2), 2^-23)`, 127.5 at 8 bits, so that the largest
+/// value is half a step beyond the largest code. Source: as above.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> fq_vit_signed_fit(const Range& range) {
+  const float step = absmax(range) / (static_cast<float>(Uniform<Bits>::max_code) / 2.0f);
+  return {step > fq_vit_least_scale ? step : fq_vit_least_scale, 1 << (Bits - 1)};
+}
+
+/// PTQ4ViT and AdaLog, symmetric: `scale = absmax / (L/2 - 0.5)`. The value of FQ-ViT's signed rule without its floor.
+/// Source: Yuan et al., PTQ4ViT, ECCV 2022; Wu et al., AdaLog, ECCV 2024; published layers.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> ptq4vit_fit(const Range& range) {
+  return {usable_scale(absmax(range) / (static_cast<float>(1 << (Bits - 1)) - 0.5f)), 1 << (Bits - 1)};
+}
+
+/// NoisyQuant and I-ViT, symmetric: `scale = absmax / (L/2 - 1)`, 127 at 8 bits. The library's own symmetric rule,
+/// under the name of its source: Liu et al., NoisyQuant, CVPR 2023; Li and Gu, I-ViT, ICCV 2023.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> noisyquant_fit(const Range& range) {
+  return Uniform<Bits>::fit(range, Symmetry::symmetric);
+}
+
+/// RepQ-ViT and I&S-ViT, unclipped: `scale = (max - min) / (L - 1)`, `zero_point = rne(-min / scale)`, which leaves
+/// 0 .. L - 1 where the range does not hold 0. The ends are percentiles (`percentile_mse`).
+///
+/// A range too narrow for its distance from 0 has steps below the resolution of its own floats, and in the end a zero
+/// point that no integer holds: steps are at least absmax * 2^-22 here, which keeps |zero_point| below 2^23 and gives a
+/// constant back to within half such a step. (Published: 0 / 0 for a constant.)
+/// Source: Li et al., RepQ-ViT, ICCV 2023, published quantizer; Zhong et al., I&S-ViT, 2023.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> repq_fit(const Range& range) {
+  const float step = divided_span(range.min, range.max, static_cast<float>(Uniform<Bits>::max_code));
+  const float least = absmax(range) * 0x1p-22f;
+  const float scale = usable_scale(step > least ? step : least);
+  return {scale, simd::round_clamp(-range.min / scale, -0x1p23f, 0x1p23f)};
+}
+
+}  // namespace halfstep::inline HALFSTEP_ABI
