@@ -103,13 +103,13 @@ TEST_CASE("the search finds about what a scan over both ends finds") {
 TEST_CASE("the search leaves rare outliers out, and each end by itself") {
   std::vector<float> values = random_matrix(1, 20000, 3).values;
   for (float& x : values) x = std::fabs(x);
-  values[7] = 30;  // 729 / 20000 when clipped, against steps of 2 and their 4 / 12
+  values[7] = 30;  // squared 729 / 20000 when clipped, 4 / 12 as steps of 2
   values[8] = -0.5f;
   const MatrixView<const float> view(values.data(), 200, 100);
   const auto choice = mse_search<Uniform<4>>(view)[0];
   CHECK(choice.range.max < 10);
   CHECK(choice.range.min > -0.25f);
-  CHECK(choice.mse < mean_squared_error(min_max<Uniform<4>>(values, Symmetry::affine), values) / 10);
+  CHECK(choice.mse < mean_squared_error(min_max<Uniform<4>>(values, Symmetry::affine), values) / 5);
   Histogram seen;
   seen.observe(view);
   const auto streamed = mse_search<Uniform<4>>(seen)[0];
