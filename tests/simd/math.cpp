@@ -35,17 +35,12 @@ TEST_CASE("a batch does what a float does, bit for bit") {
   check_same_on_floats([](auto x) { return simd::clamp(x, -3, 12); }, xs);
   check_same_on_floats([](auto x) { return simd::round_clamp(x, -128, 127); }, xs);
   check_same_on_floats([](auto x) { return simd::round_clamp(x / 0.3f, 0, 65535); }, xs);
-  check_same_on_floats([](auto x) { return x / 0.3f; }, xs);
-  check_same_on_floats([](auto x) { return 7.0f / x; }, xs);
-  check_same_on_floats([](auto x) { return -(simd::pinned(x * 3.0f) - 1e-3f); }, xs);
   check_same_on_floats([](auto x) { return simd::to_bits(x); }, xs);
   check_same_on_floats([](auto x) { return simd::select(x < 2.0f, x * 3.0f, 1.0f); }, xs);
   check_same_on_floats([](auto x) { return simd::select(x < 2.0f, simd::to_bits(x), 7); }, xs);
   check_same_on_floats([](auto x) { return simd::select(simd::to_bits(x) > 5, -x, x); }, xs);
   check_same_on_floats([](auto x) { return simd::is_nan(x); }, xs);
   check_same_on_floats([](auto x) { return simd::is_finite(x); }, xs);
-  check_same_on_floats([](auto x) { return (x >= 1.0f) & (x <= 3.0f); }, xs);
-  check_same_on_floats([](auto x) { return (x == 1.0f) | (x != x) | (x > 100.0f); }, xs);
   const auto small = finite_within(xs, 2147483648.0f);
   check_same_on_floats([](auto x) { return simd::to_int(x); }, small);
   check_same_on_floats([](auto x) { return simd::round_to_int(x); }, small);
@@ -62,12 +57,6 @@ TEST_CASE("a batch does what an int32 does") {
   check_same_on_ints([](auto k) { return simd::clamp(k, -77, 500); }, ks);
   check_same_on_ints([](auto k) { return simd::select(k > 3, k, -5); }, ks);
   check_same_on_ints([](auto k) { return simd::shift_right_logical(k, 7); }, ks);
-  check_same_on_ints([](auto k) { return k >> 5; }, ks);
-  check_same_on_ints([](auto k) { return (k & 0xffff) << 3; }, ks);
-  check_same_on_ints([](auto k) { return k >> (k & 31); }, ks);
-  check_same_on_ints([](auto k) { return (k & 1) << (k & 31); }, ks);
-  check_same_on_ints([](auto k) { return ((k & 0x3fff) * (k & 0xff) - 3 + (k & 3)) ^ ~(k | 9); }, ks);
-  check_same_on_ints([](auto k) { return (k == 3) | (k != 4) | (k < 7); }, ks);
 }
 
 TEST_CASE("rounding is to nearest, ties to even, and keeps the sign") {
@@ -129,15 +118,4 @@ TEST_CASE("masks count, combine and convert between floats and integers") {
   }
   CHECK(simd::count_true(true) == 1);
   CHECK_FALSE(simd::all(false));
-}
-
-TEST_CASE("pinned hides a product from the sum that follows") {
-  // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24, whose last term a rounded product loses and a fused multiply-add keeps.
-  const float a = 1.0f + 0x1p-12f;
-  volatile float opaque = a;
-  const float x = opaque;
-  CHECK(simd::pinned(x * x) - (1.0f + 0x1p-11f) == 0.0f);
-  const simd::FloatBatch batch(x);
-  CHECK(simd::all(simd::pinned(batch * batch) - (1.0f + 0x1p-11f) == 0.0f));
-  static_assert(simd::pinned(2.0f) * 2.0f == 4.0f);
 }

@@ -51,9 +51,9 @@ struct NativeOps {
     const F two23 = F::of(_mm_set1_ps(8388608.0f));
     const F rounded = F::of(_mm_sub_ps(pinned(F::of(_mm_add_ps(magnitude.data, two23.data))).data, two23.data));
     const F result = from_bits(K::of(_mm_or_si128(to_bits(rounded).data, sign.data)));
-    const IntMask small =
+    const IntMask below =
         IntMask::of(_mm_cmplt_epi32(to_bits(magnitude).data, _mm_set1_epi32(0x4b000000)));  // below 2^23
-    return select(as_float_mask(small), result, x);
+    return select(as_float_mask(below), result, x);
   }
   static F floor(F x) {
     const F r = round_even(x);
