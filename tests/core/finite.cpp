@@ -1,0 +1,50 @@
+#include "halfstep/core/finite.hpp"
+
+#include "halfstep/core/thread_pool.hpp"
+
+#include <limits>
+
+#include "support/catch.hpp"
+
+namespace hs = halfstep;
+
+namespace {
+constexpr float quiet_nan = std::numeric_limits<float>::quiet_NaN();
+constexpr float inf = std::numeric_limits<float>::infinity();
+}  // namespace
+
+TEST_CASE("is_finite_bits looks at every kind of float", "[core][finite]") {
+  for (const float x : {0.0f, -0.0f, 1.0f, std::numeric_limits<float>::max(), std::numeric_limits<float>::lowest(),
+                        std::numeric_limits<float>::denorm_min()}) {
+    CHECK(hs::is_finite_bits(x));
+  }
+  for (const float x : {quiet_nan, -quiet_nan, inf, -inf}) CHECK_FALSE(hs::is_finite_bits(x));
+}
+
+TEST_CASE("the first value that is not finite is found at every position and size", "[core][finite]") {
+  for (const hs::Index n : {1, 2, 7, 255, 256, 257, 600}) {
+    std::vector<float> x(static_cast<std::size_t>(n), 1.0f);
+    CHECK(hs::find_non_finite(x.data(), n) == n);
+    for (const hs::Index at : {hs::Index{0}, n / 2, n - 1}) {
+      x.assign(x.size(), 1.0f);
+      x[static_cast<std::size_t>(at)] = -inf;
+      x.back() = at == n - 1 ? -inf : quiet_nan;
+      CAPTURE(n, at);
+      CHECK(hs::find_non_finite(x.data(), n) == at);
+    }
+  }
+  CHECK(hs::find_non_finite(static_cast<const float*>(nullptr), 0) == 0);
+}
+
+TEST_CASE("require_finite names row, column and value, for any executor and layout", "[core][finite]") {
+  std::vector<float> data(40 * 3000, 0.5f);
+  data[17 * 3000 + 4] = quiet_nan;
+  data[30 * 3000 + 1] = inf;
+  const hs::MatrixView<const float> rows(data.data(), 40, 3000);
+  hs::ThreadPool pool(3);
+  CHECK_RAISES(hs::require_finite("add", "batch", rows), "halfstep: add: batch is not finite: row 17, column 4 is nan");
+  CHECK_RAISES(hs::require_finite("add", "batch", rows, pool), "row 17, column 4 is nan");
+  CHECK_RAISES(hs::require_finite("add", "batch", hs::transposed(rows)), "row 1, column 30 is inf");
+  CHECK(hs::find_non_finite(rows) == hs::Position{17, 4});
+  CHECK_FALSE(hs::find_non_finite(rows.row_range(0, 17)).has_value());
+}
