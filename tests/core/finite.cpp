@@ -18,7 +18,13 @@ TEST_CASE("is_finite_bits looks at every kind of float", "[core][finite]") {
                         std::numeric_limits<float>::denorm_min()}) {
     CHECK(hs::is_finite_bits(x));
   }
-  for (const float x : {quiet_nan, -quiet_nan, inf, -inf}) CHECK_FALSE(hs::is_finite_bits(x));
+  for (const double x : {0.0, -1.0, std::numeric_limits<double>::max(), std::numeric_limits<double>::denorm_min()}) {
+    CHECK(hs::is_finite_bits(x));
+  }
+  for (const float x : {quiet_nan, -quiet_nan, inf, -inf}) {
+    CHECK_FALSE(hs::is_finite_bits(x));
+    CHECK_FALSE(hs::is_finite_bits(static_cast<double>(x)));
+  }
 }
 
 TEST_CASE("the first value that is not finite is found at every position and size", "[core][finite]") {

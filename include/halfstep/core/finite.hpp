@@ -22,6 +22,9 @@ namespace halfstep::inline HALFSTEP_ABI {
 [[nodiscard]] constexpr bool is_finite_bits(float x) {
   return (std::bit_cast<std::uint32_t>(x) & 0x7fffffffu) < 0x7f800000u;
 }
+[[nodiscard]] constexpr bool is_finite_bits(double x) {
+  return (std::bit_cast<std::uint64_t>(x) & 0x7fffffffffffffffu) < 0x7ff0000000000000u;
+}
 
 /// How a value that is not finite is called in messages.
 [[nodiscard]] constexpr std::string_view name_of_non_finite(float x) {
