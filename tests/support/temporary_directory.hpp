@@ -68,7 +68,8 @@ class TemporaryDirectory {
 
 inline std::vector<std::string> TemporaryDirectory::names() const {
   std::vector<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator(path_)) found.push_back(entry.path().filename().string());
+  for (const auto& entry : std::filesystem::directory_iterator(path_))
+    found.push_back(entry.path().filename().string());
   std::sort(found.begin(), found.end());
   return found;
 }
