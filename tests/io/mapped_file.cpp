@@ -16,7 +16,7 @@
 namespace {
 
 namespace hs = halfstep;
-using halfstep_test::TemporaryDirectory;
+using halfstep_tests::TemporaryDirectory;
 
 std::string text_of(const hs::MappedFile& file) {
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};

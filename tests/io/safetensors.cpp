@@ -19,12 +19,12 @@
 namespace {
 
 namespace hs = halfstep;
-using halfstep_test::TemporaryDirectory;
 using halfstep_tests::bytes_of;
 using halfstep_tests::check_io_error;
 using halfstep_tests::from_hex;
 using halfstep_tests::raised_io_error;
 using halfstep_tests::raw_safetensors;
+using halfstep_tests::TemporaryDirectory;
 using hs::IoErrorCode;
 
 template <class T>

@@ -20,10 +20,10 @@
 namespace {
 
 namespace hs = halfstep;
-using halfstep_test::TemporaryDirectory;
 using halfstep_tests::bytes_of;
 using halfstep_tests::check_io_error;
 using halfstep_tests::raw_safetensors;
+using halfstep_tests::TemporaryDirectory;
 using hs::DType;
 using hs::IoErrorCode;
 using Names = std::vector<std::string>;

@@ -15,7 +15,7 @@
 #include <system_error>
 #include <vector>
 
-namespace halfstep_test {
+namespace halfstep_tests {
 
 /// A fresh directory below the system's directory for temporary files; removed, with its contents, at the end.
 class TemporaryDirectory {
@@ -74,4 +74,6 @@ inline std::vector<std::string> TemporaryDirectory::names() const {
   return found;
 }
 
-}  // namespace halfstep_test
+}  // namespace halfstep_tests
+
+namespace halfstep_test = halfstep_tests;
