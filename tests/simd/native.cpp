@@ -10,6 +10,8 @@ TEST_CASE("operators of float batches give the bits of those of a float") {
   check_same_on_floats([](auto x) { return x / 0.3f; }, xs);
   check_same_on_floats([](auto x) { return 7.0f / x; }, xs);
   check_same_on_floats([](auto x) { return x * x; }, xs);
+  check_same_on_floats([](auto x) { return -x; }, xs);
+  check_same_on_floats([](auto x) { return simd::pinned(x * 0.1f) - 0.3f; }, xs);
   check_same_on_floats([](auto x) { return -(simd::pinned(x * 3.0f) - 1e-3f); }, xs);
   check_same_on_floats([](auto x) { return (x >= 1.0f) & (x <= 3.0f); }, xs);
   check_same_on_floats([](auto x) { return (x == 1.0f) | (x != x) | (x > 100.0f); }, xs);
@@ -29,6 +31,7 @@ TEST_CASE("operators of float batches give the bits of those of a float") {
 TEST_CASE("operators of integer batches wrap and shift as those of an int32") {
   std::vector<std::int32_t> ks;
   for (float x : sweep_of_floats()) ks.push_back(std::bit_cast<std::int32_t>(x));
+  check_same_on_ints([](auto k) { return -k | 1; }, std::vector<std::int32_t>{0, 1, -1, 5, 1 << 30});
   check_same_on_ints([](auto k) { return k >> 5; }, ks);
   check_same_on_ints([](auto k) { return (k & 0xffff) << 3; }, ks);
   check_same_on_ints([](auto k) { return k >> (k & 31); }, ks);
@@ -52,4 +55,17 @@ TEST_CASE("sums of integer batches wrap around") {
   const auto greatest = std::numeric_limits<std::int32_t>::max();
   CHECK(lanes(simd::IntBatch(greatest) + 1)[0] == std::numeric_limits<std::int32_t>::min());
   CHECK(lanes(simd::PortableInt(greatest) + 1)[0] == std::numeric_limits<std::int32_t>::min());
+}
+
+TEMPLATE_TEST_CASE("masks of one truth value", "", simd::FloatMask, simd::IntMask, simd::PortableMask) {
+  for (bool p : {false, true}) {
+    for (bool q : {false, true}) {
+      for (std::size_t i = 0; i < TestType::size; ++i) {
+        REQUIRE(lanes(TestType(p) & TestType(q))[i] == (p && q));
+        REQUIRE(lanes(TestType(p) | TestType(q))[i] == (p || q));
+        REQUIRE(lanes(TestType(p) ^ TestType(q))[i] == (p != q));
+        REQUIRE(lanes(!TestType(p))[i] == !p);
+      }
+    }
+  }
 }

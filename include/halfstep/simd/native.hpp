@@ -4,8 +4,9 @@
 /// `Native<T>`, a vector register of the compiled instruction set, and `NativeMask<T>`, what comparing two gives.
 ///
 /// They are thin classes over xsimd's batch, and exist because its operators do not all do what the same operator does
-/// to a scalar: on NEON it divides by a refined reciprocal, which is not correctly rounded; on AVX its releases up to 8
-/// say that NaN != NaN is false. Here every operator gives the bits of the scalar one, on every release.
+/// to a scalar. In 14.3, a quotient on NEON is a product with a refined reciprocal, not correctly rounded, and -x on
+/// AVX-512 is 0 - x, which loses the sign of zero; in 8.1, besides, NaN != NaN is false on AVX, `^` of two AVX-512
+/// masks is their `|`, and a shift by a batch goes lane by lane. Here every operator gives the bits of the scalar one.
 
 #include "halfstep/simd/xsimd.hpp"
 
@@ -25,7 +26,6 @@ struct NativeMask {
   register_type data;
 
   NativeMask() = default;
-  NativeMask(bool value) : data(Base(value).data) {}
   explicit NativeMask(Base base) : data(base.data) {}
   [[nodiscard]] static NativeMask of(register_type r) { return NativeMask(Base(r)); }
 
@@ -33,10 +33,20 @@ struct NativeMask {
   /// The truth value of lane `i`. Slow: for tests and odd ends.
   [[nodiscard]] bool get(std::size_t i) const { return base().get(i); }
 
+#if defined(HALFSTEP_SIMD_AVX512)
+  // Masks are integers here; `^` of xsimd 8 is an `|`.
+  NativeMask(bool value) : data(static_cast<register_type>(value ? 0xffff : 0)) {}
+  friend NativeMask operator&(NativeMask a, NativeMask b) { return of(static_cast<register_type>(a.data & b.data)); }
+  friend NativeMask operator|(NativeMask a, NativeMask b) { return of(static_cast<register_type>(a.data | b.data)); }
+  friend NativeMask operator^(NativeMask a, NativeMask b) { return of(static_cast<register_type>(a.data ^ b.data)); }
+  NativeMask operator!() const { return of(static_cast<register_type>(~data)); }
+#else
+  NativeMask(bool value) : data(Base(value).data) {}
   friend NativeMask operator&(NativeMask a, NativeMask b) { return NativeMask(a.base() & b.base()); }
   friend NativeMask operator|(NativeMask a, NativeMask b) { return NativeMask(a.base() | b.base()); }
   friend NativeMask operator^(NativeMask a, NativeMask b) { return NativeMask(a.base() ^ b.base()); }
   NativeMask operator!() const { return NativeMask(~base()); }
+#endif
 };
 
 /// A register of `T` (float or std::int32_t) with the operators of a scalar, applied to each lane. Integer arithmetic
@@ -75,13 +85,26 @@ struct Native {
     return Native(a.base() / b.base());
 #endif
   }
+#if defined(HALFSTEP_SIMD_AVX512)
+  Native operator-() const requires is_float { return of(_mm512_xor_ps(data, _mm512_set1_ps(-0.0f))); }
+  Native operator-() const requires(!is_float) { return 0 - *this; }
+#else
   Native operator-() const { return Native(-base()); }
+#endif
 
   friend Native operator&(Native a, Native b) requires(!is_float) { return Native(a.base() & b.base()); }
   friend Native operator|(Native a, Native b) requires(!is_float) { return Native(a.base() | b.base()); }
   friend Native operator^(Native a, Native b) requires(!is_float) { return Native(a.base() ^ b.base()); }
+#if defined(HALFSTEP_SIMD_AVX512)
+  friend Native operator<<(Native a, Native b) requires(!is_float) { return of(_mm512_sllv_epi32(a.data, b.data)); }
+  friend Native operator>>(Native a, Native b) requires(!is_float) { return of(_mm512_srav_epi32(a.data, b.data)); }
+#elif defined(HALFSTEP_SIMD_AVX2)
+  friend Native operator<<(Native a, Native b) requires(!is_float) { return of(_mm256_sllv_epi32(a.data, b.data)); }
+  friend Native operator>>(Native a, Native b) requires(!is_float) { return of(_mm256_srav_epi32(a.data, b.data)); }
+#else
   friend Native operator<<(Native a, Native b) requires(!is_float) { return Native(a.base() << b.base()); }
   friend Native operator>>(Native a, Native b) requires(!is_float) { return Native(a.base() >> b.base()); }
+#endif
   friend Native operator<<(Native a, std::int32_t n) requires(!is_float) { return Native(a.base() << n); }
   friend Native operator>>(Native a, std::int32_t n) requires(!is_float) { return Native(a.base() >> n); }
   Native operator~() const requires(!is_float) { return Native(~base()); }
