@@ -4,15 +4,18 @@
 /// How activations become codes: one quantizer for the whole tensor, or one fitted to each row as it comes.
 
 #include "halfstep/config.hpp"
+#include "halfstep/core/error.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/kernels/byte_map.hpp"
 #include "halfstep/kernels/encode_row.hpp"
+#include "halfstep/kernels/k_layout.hpp"
 #include "halfstep/kernels/row_range.hpp"
 #include "halfstep/quantizers/concepts.hpp"
 #include "halfstep/quantizers/uniform.hpp"
-#include "halfstep/simd/math.hpp"
-#include "halfstep/simd/memory.hpp"
+#include "halfstep/simd/pinned.hpp"
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,135 +25,158 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// Whether every element is a number; looks at the bits, so that it works under -ffast-math. Class: exact.
-[[nodiscard]] inline bool row_is_finite(const float* x, Index n) {
-  constexpr auto lanes = static_cast<Index>(simd::batch_lanes);
-  Index i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    if (simd::count_true(simd::is_finite(simd::load<simd::FloatBatch>(x + i))) != static_cast<int>(lanes)) return false;
-  }
-  for (; i < n; ++i) {
-    if (!simd::is_finite(x[i])) return false;
-  }
-  return true;
-}
-
 /// The rule that encodes a row of activations. Any scalar quantizer converts to one (static: the same parameters for
 /// every row); `per_token` fits a quantizer to each row's own range (dynamic). A value without template parameters, so
 /// that options and layers can hold it; copying it is cheap, and const use is safe from any number of threads.
+///
+/// What a code stands for: `unit * (sum_p weight_p * byte_p[code] - zero)`, the planes of the quantizer's lowering,
+/// each moved so that its least value is the byte 0.
 class Activation {
  public:
-  /// Unit and zero of a row's lowering. The unit is NaN where the row holds a value that is not finite.
-  struct RowScale {
-    float unit = 1;
-    float zero = 0;
-  };
+  /// Unit and zero of a row. The unit is NaN where the row holds a value that is not finite.
+  using RowScale = LoweringScale;
 
   /// 8 bits, affine, fitted to each row.
-  Activation() : Activation(per_token<Uniform<8>>()) {}
+  Activation() : Activation(standard()) {}
 
   /// The same quantizer for every row.
-  template <ScalarQuantizer Q>
-  Activation(const Q& q)  // NOLINT(google-explicit-constructor): any quantizer is an activation
-      : lowering_(lower(q)), encode_(&encode_static<Q>), bits_(Q::bits), is_dynamic_(false) {
-    tabulate_planes();
+  template <class Q>
+  requires(!std::same_as<Q, Activation> && ScalarQuantizer<Q>)
+      Activation(const Q& q)  // NOLINT(google-explicit-constructor): any quantizer is an activation
+      : Activation(lower(q), Q::bits) {
+    encode_ = &encode_static<Q>;
     if constexpr (fits_inline<Q>) {
-      std::memcpy(inline_, &q, sizeof q);
+      std::memcpy(inline_.bytes, &q, sizeof q);
     } else {
       shared_ = std::make_shared<const Q>(q);
     }
   }
 
-  /// `Q` fitted to the range of each row. The planes of `Q` must not depend on its parameters.
+  /// `Q` fitted to the range of each row. Errors: a quantizer whose planes depend on its parameters.
   template <ScalarQuantizer Q>
   [[nodiscard]] static Activation per_token(Symmetry symmetry = Symmetry::affine) {
-    Activation activation{Q{}};
-    activation.symmetry_ = symmetry;
+    const Lowering lowering = lower(fit<Q>(Range{-1.0f, 1.0f, 0.5f}, symmetry));
+    for (const Range probe : {Range{0.0f, 3.0f, 1.0f}, Range{-7.0f, 0.3f, 2.0f}}) {
+      if (lower(fit<Q>(probe, symmetry)).planes != lowering.planes) {
+        raise("Activation::per_token", "the planes of this quantizer depend on its parameters: fit it once instead");
+      }
+    }
+    Activation activation(lowering, Q::bits);
     activation.encode_ = &encode_dynamic<Q>;
+    activation.symmetry_ = symmetry;
     activation.is_dynamic_ = true;
     return activation;
   }
 
   [[nodiscard]] int bits() const { return bits_; }
   [[nodiscard]] bool is_dynamic() const { return is_dynamic_; }
-  /// Planes and weights; unit and zero hold for a static activation only.
-  [[nodiscard]] const Lowering& lowering() const { return lowering_; }
+  [[nodiscard]] int plane_count() const { return plane_count_; }
+  [[nodiscard]] float plane_weight(int p) const { return plane_weight_[static_cast<std::size_t>(p)]; }
+  [[nodiscard]] const std::array<float, 2>& plane_weights() const { return plane_weight_; }
+  /// The byte that plane p holds for each code, as a map and as a table.
+  [[nodiscard]] const ByteMap& plane_map(int p) const { return plane_map_[static_cast<std::size_t>(p)]; }
+  [[nodiscard]] const std::array<std::uint8_t, 256>& plane_bytes(int p) const { return plane_map(p).table(); }
+  /// Whether there is one plane and it holds the codes as they are, without a look-up.
+  [[nodiscard]] bool planes_are_codes() const { return plane_count_ == 1 && plane_map_[0].is_identity(); }
+  /// Unit and zero of every finite row. Of a static activation only.
+  [[nodiscard]] RowScale static_scale() const { return {scale_.unit, scale_.zero - zero_shift_}; }
 
-  /// The byte that plane p holds for each code, moved so that the least is 0. The move is in `encode`'s zero.
-  [[nodiscard]] const std::array<std::uint8_t, 256>& plane_bytes(int p) const {
-    return plane_bytes_[static_cast<std::size_t>(p)];
-  }
-  /// Whether the bytes of plane p are the codes themselves, which then need no look-up.
-  [[nodiscard]] bool plane_is_codes(int p) const { return plane_is_codes_[static_cast<std::size_t>(p)]; }
-
-  /// Codes of `x[0 .. n)`, and the unit and zero that go with them.
-  RowScale encode(const float* x, Index n, std::uint8_t* codes) const {
-    RowScale scale = encode_(*this, x, n, codes);
+  /// Codes of the row `x[0 .. layout.k)`: element k to `codes[layout.position(k)]`, the sum of the codes of group g to
+  /// `sums[g]`. Bytes between the groups are left as they are. Returns unit and zero of the row.
+  RowScale encode(const float* x, const KLayout& layout, std::uint8_t* codes, std::int32_t* sums) const {
+    RowScale scale = encode_(*this, x, layout, codes, sums);
     scale.zero -= zero_shift_;
     return scale;
+  }
+
+  /// Codes of `x[0 .. n)`, side by side.
+  RowScale encode(const float* x, Index n, std::uint8_t* codes) const {
+    std::int32_t sum = 0;
+    return encode(x, KLayout(n, 0), codes, &sum);
   }
 
  private:
   template <class Q>
   static constexpr bool fits_inline = std::is_trivially_copyable_v<Q> && sizeof(Q) <= 64;
 
+  Activation(const Lowering& lowering, int bits)
+      : plane_count_(lowering.plane_count), bits_(bits), scale_{lowering.unit, lowering.zero} {
+    for (std::size_t p = 0; p < static_cast<std::size_t>(plane_count_); ++p) {
+      const BytePlane& plane = lowering.planes[p];
+      int least = plane.values[0];
+      for (std::size_t code = 1; code < std::size_t{1} << bits; ++code) {
+        least = plane.values[code] < least ? plane.values[code] : least;
+      }
+      plane_weight_[p] = plane.weight;
+      plane_map_[p] = ByteMap(plane.values, bits, least);
+      zero_shift_ += simd::pinned(plane.weight * static_cast<float>(least));
+    }
+  }
+
+  static const Activation& standard() {
+    static const Activation activation = per_token<Uniform<8>>();
+    return activation;
+  }
+
   template <class Q>
   [[nodiscard]] Q quantizer() const {
     if constexpr (fits_inline<Q>) {
       Q q;
-      std::memcpy(&q, inline_, sizeof q);
+      std::memcpy(&q, inline_.bytes, sizeof q);
       return q;
     } else {
       return *static_cast<const Q*>(shared_.get());
     }
   }
 
+  /// Returns whether all values are finite.
   template <class Q>
-  static RowScale encode_static(const Activation& self, const float* x, Index n, std::uint8_t* codes) {
-    encode_row(self.quantizer<Q>(), x, n, codes);
-    const float unit = row_is_finite(x, n) ? self.lowering_.unit : std::numeric_limits<float>::quiet_NaN();
-    return {unit, self.lowering_.zero};
+  static bool encode_groups(const Q& q, const float* x, const KLayout& layout, std::uint8_t* codes,
+                            std::int32_t* sums) {
+    bool finite = true;
+    for (Index g = 0; g < layout.groups(); ++g) {
+      const EncodedRow seen = encode_row(q, x + layout.begin(g), layout.length(g), codes + layout.padded_begin(g));
+      sums[g] = seen.code_sum;
+      finite = finite && seen.is_finite;
+    }
+    return finite;
   }
 
   template <class Q>
-  static RowScale encode_dynamic(const Activation& self, const float* x, Index n, std::uint8_t* codes) {
-    if (!row_is_finite(x, n)) {
-      std::memset(codes, 0, static_cast<std::size_t>(n));
-      return {std::numeric_limits<float>::quiet_NaN(), 0};
-    }
+  static RowScale encode_static(const Activation& self, const float* x, const KLayout& layout, std::uint8_t* codes,
+                                std::int32_t* sums) {
+    const bool finite = encode_groups(self.quantizer<Q>(), x, layout, codes, sums);
+    return {finite ? self.scale_.unit : std::numeric_limits<float>::quiet_NaN(), self.scale_.zero};
+  }
+
+  template <class Q>
+  static RowScale encode_dynamic(const Activation& self, const float* x, const KLayout& layout, std::uint8_t* codes,
+                                 std::int32_t* sums) {
     RunningRange range;
-    widen(range, x, n);
-    const Q q = fit<Q>(range.range(), self.symmetry_);
-    encode_row(q, x, n, codes);
-    const Lowering lowering = lower(q);
-    return {lowering.unit, lowering.zero};
+    const bool finite = widen(range, x, layout.k);
+    if constexpr (reads_mean_abs<Q>()) add_abs(range, x, layout.k);
+    const Q q = finite ? fit<Q>(range.range(), self.symmetry_) : Q{};
+    encode_groups(q, x, layout, codes, sums);
+    RowScale scale = lowering_scale(q);
+    if (!finite) scale.unit = std::numeric_limits<float>::quiet_NaN();
+    return scale;
   }
 
-  void tabulate_planes() {
-    for (std::size_t p = 0; p < static_cast<std::size_t>(lowering_.plane_count); ++p) {
-      const BytePlane& plane = lowering_.planes[p];
-      const auto levels = std::size_t{1} << bits_;
-      int least = plane.values[0];
-      for (std::size_t code = 1; code < levels; ++code) least = plane.values[code] < least ? plane.values[code] : least;
-      plane_is_codes_[p] = true;
-      for (std::size_t code = 0; code < levels; ++code) {
-        plane_bytes_[p][code] = static_cast<std::uint8_t>(plane.values[code] - least);
-        plane_is_codes_[p] = plane_is_codes_[p] && plane_bytes_[p][code] == code;
-      }
-      zero_shift_ += plane.weight * static_cast<float>(least);
-    }
-  }
+  using Encode = RowScale (*)(const Activation&, const float*, const KLayout&, std::uint8_t*, std::int32_t*);
 
-  Lowering lowering_;
-  std::array<std::array<std::uint8_t, 256>, 2> plane_bytes_{};
-  std::array<bool, 2> plane_is_codes_{};
-  float zero_shift_ = 0;
-  RowScale (*encode_)(const Activation&, const float*, Index, std::uint8_t*) = nullptr;
+  std::array<float, 2> plane_weight_{1, 1};
+  std::array<ByteMap, 2> plane_map_;
+  int plane_count_ = 1;
   int bits_ = 8;
   bool is_dynamic_ = false;
   Symmetry symmetry_ = Symmetry::affine;
-  alignas(std::max_align_t) unsigned char inline_[64] = {};
-  std::shared_ptr<const void> shared_;
+  RowScale scale_;        // of a static activation, before planes are moved
+  float zero_shift_ = 0;  // what moving the planes takes from the zero
+  Encode encode_ = nullptr;
+  struct {
+    alignas(std::max_align_t) unsigned char bytes[64] = {};
+  } inline_;                            // the quantizer, where it is small,
+  std::shared_ptr<const void> shared_;  // or here
 };
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -3,14 +3,14 @@
 /// \file
 /// The product of some rows of activations with one column block of a packed weight.
 ///
-///     for each segment of K (a group, or a piece of one that fits the cache):
-///       fill the panel from the packed lines                     (nothing to do where lines are the panel)
-///       for each row tile:  multiply into int32;  at the end of a group: correct, scale, add to float sums
+///     for each group of K, and each piece of it that fits the cache:
+///       fill the panels from the packed lines                    (nothing to do where lines are the panel)
+///       for each row tile:  multiply into int32;  after the last piece of a group: correct, scale, add to float sums;
+///                           after the last group: hand the sums on
 ///
 /// What a row's sums are depends on that row alone: neither on the rows around it nor on how K is cut.
 
 #include "halfstep/config.hpp"
-#include "halfstep/core/aligned_buffer.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/workspace.hpp"
 #include "halfstep/kernels/combine.hpp"
@@ -19,7 +19,8 @@
 #include "halfstep/kernels/tile_kernel.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace halfstep::inline HALFSTEP_ABI {
@@ -27,31 +28,8 @@ namespace halfstep::inline HALFSTEP_ABI {
 /// Sizes of the pieces that a product is cut into. The defaults suit caches from 32 KiB (L1) and 256 KiB (L2) on.
 struct Blocking {
   Index rows = 256;      ///< rows that share one filled panel
-  Index panel_k = 2048;  ///< K of a panel at most; at most 65536, so that int32 sums cannot overflow
+  Index panel_k = 2048;  ///< K of a panel at most; a multiple of 16, at most 65536, so that int32 sums cannot overflow
   friend constexpr bool operator==(const Blocking&, const Blocking&) = default;
-};
-
-/// Scratch memory of one worker.
-struct BlockScratch {
-  void* panel = nullptr;
-  std::int32_t* d = nullptr;   ///< `[rows, 64]`
-  std::int64_t* wide[4] = {};  ///< `[rows, 64]` each, for the general route
-  float* sum = nullptr;        ///< `[rows, 64]`: the result
-
-  /// Takes what a product of this blocking needs from `workspace`.
-  static BlockScratch take(Workspace& workspace, const TileKernel& tile, const Blocking& blocking, Index rows,
-                           int products) {
-    BlockScratch scratch;
-    const Index row_count = std::min(rows, blocking.rows);
-    scratch.panel =
-        workspace.take<std::uint8_t>(blocking.panel_k * PackedMatrix::block_rows * tile.panel_bytes_per_k).data();
-    scratch.d = workspace.take<std::int32_t>(row_count * PackedMatrix::block_rows).data();
-    scratch.sum = workspace.take<float>(row_count * PackedMatrix::block_rows).data();
-    for (int i = 0; i < products; ++i) {
-      scratch.wide[i] = workspace.take<std::int64_t>(row_count * PackedMatrix::block_rows).data();
-    }
-    return scratch;
-  }
 };
 
 /// Activations as a tile kernel reads them: rows of each plane, prepared where the kernel wants that.
@@ -61,94 +39,160 @@ struct PreparedRows {
   Index row_stride = 0;                        ///< bytes
 };
 
-/// Whether the correction of all rows can stay in int32: one plane on either side, integer zeros, and
-/// `K * max|a - z_m| * max|b - z_n|` below 2^31.
-[[nodiscard]] inline bool fits_integers(const EncodedRows& x, const PackedMatrix& w) {
-  if (x.plane_count != 1 || w.plane_count() != 1 || !w.zeros_are_integers()) return false;
-  if (x.plane_weight[0] != 1.0f || w.plane_weight(0) != 1.0f) return false;
-  float largest = 255;
-  for (Index m = 0; m < x.rows; ++m) {
-    const float zero = x.zero[m];
-    if (!(std::fabs(zero) < 8388608.0f) || zero != std::nearbyint(zero)) return false;
-    largest = std::max({largest, zero, 255 - zero});
-  }
-  const double bound = static_cast<double>(largest) * (128.0 + static_cast<double>(w.largest_zero()));
-  return bound * static_cast<double>(std::min(w.layout().group, w.layout().k)) < 2147483648.0;
-}
+/// What all blocks of one product have in common.
+struct BlockPlan {
+  const TileKernel& tile;
+  const PreparedRows& rows;
+  const PackedMatrix& w;
+  Index panel_k = 0;        ///< of a piece of K
+  bool in_integers = true;  ///< whether the correction stays in int32
 
-/// Float sums of rows [first_row, first_row + row_count) against column block b, in `scratch.sum` `[row_count, 64]`.
+  [[nodiscard]] int product_count() const { return rows.x.plane_count * w.plane_count(); }
+  /// Whether each group is one piece, so that its sums need not be kept for more than a row tile.
+  [[nodiscard]] bool is_one_piece() const { return w.layout().padded_length(0) <= panel_k; }
+  [[nodiscard]] bool is_one_group() const { return w.layout().groups() == 1; }
+};
+
+/// Scratch memory of one worker.
+struct BlockScratch {
+  std::array<void*, 2> panel{};         ///< of each plane of the weight
+  std::array<std::int32_t*, 4> dots{};  ///< `[rows, 64]` for each pair of planes: of a row tile, or of all rows
+  std::array<double*, 4> wide{};        ///< the same over several pieces of K, where they may pass int32
+  float* sums = nullptr;                ///< `[rows, 64]`: of a row tile, or of all rows
+
+  /// Takes from `workspace` what blocks of up to `rows` rows need.
+  static BlockScratch take(Workspace& workspace, const BlockPlan& plan, Index rows) {
+    constexpr Index columns = PackedMatrix::block_rows;
+    BlockScratch scratch;
+    const Index k = std::min(plan.panel_k, plan.w.layout().padded_length(0));
+    for (std::size_t r = 0; r < static_cast<std::size_t>(plan.w.plane_count()); ++r) {
+      scratch.panel[r] = workspace.take<std::uint8_t>(k * columns * plan.tile.panel_bytes_per_k).data();
+    }
+    const Index dot_rows = plan.is_one_piece() ? plan.tile.max_rows : rows;
+    const bool is_wide = !plan.in_integers && !plan.is_one_piece();
+    for (std::size_t i = 0; i < static_cast<std::size_t>(plan.product_count()); ++i) {
+      scratch.dots[i] = workspace.take<std::int32_t>(dot_rows * columns).data();
+      if (is_wide) scratch.wide[i] = workspace.take<double>(dot_rows * columns).data();
+    }
+    scratch.sums = workspace.take<float>((plan.is_one_group() ? plan.tile.max_rows : rows) * columns).data();
+    return scratch;
+  }
+};
+
+/// One worker's part of a product, column block by column block.
 class BlockProduct {
  public:
-  BlockProduct(const TileKernel& tile, const PreparedRows& rows, const PackedMatrix& w, const Blocking& blocking,
-               bool use_integers, const BlockScratch& scratch)
-      : tile_(tile), rows_(rows), w_(w), blocking_(blocking), use_integers_(use_integers), scratch_(scratch) {}
+  BlockProduct(const BlockPlan& plan, const BlockScratch& scratch) : plan_(plan), scratch_(scratch) {}
 
-  void run(Index b, Index first_row, Index row_count) const {
-    const Index columns = w_.tiles(b) * PackedMatrix::tile_rows;
-    for (Index g = 0; g < w_.layout().groups(); ++g) {
-      const Index begin = w_.layout().padded_begin(g), end = begin + w_.layout().padded_length(g);
-      for (Index k = begin; k < end; k += blocking_.panel_k) {
-        const Index length = std::min(blocking_.panel_k, end - k);
-        for (int product = 0; product < product_count(); ++product) {
-          multiply(b, product, k, length, first_row, row_count, k > begin);
+  /// Rows [first_row, first_row + row_count) of the activations against column block b. Calls `finish(row, count,
+  /// sums)` with the float sums `[count, 64]` of rows [row, row + count), which it may change.
+  template <class Finish>
+  void run(Index b, Index first_row, Index row_count, Finish&& finish) const {
+    const KLayout& layout = plan_.w.layout();
+    for (Index g = 0; g < layout.groups(); ++g) {
+      const Index begin = layout.padded_begin(g), end = begin + layout.padded_length(g);
+      Index k = begin;
+      do {  // once even for a K of 0, whose sums are 0
+        const Piece piece{b, k, std::min(plan_.panel_k, end - k), k > begin};
+        const std::array<const void*, 2> panels = fill_panels(piece);
+        k += piece.length;
+        for (Index m = 0; m < row_count; m += plan_.tile.max_rows) {
+          const Index count = std::min<Index>(plan_.tile.max_rows, row_count - m);
+          multiply(panels, piece, first_row, m, count);
+          if (k < end) continue;
+          combine(b, g, first_row, m, count);
+          if (g + 1 == layout.groups()) finish(first_row + m, count, sums_of(m));
         }
-      }
-      for (Index m = 0; m < row_count; ++m) combine(b, g, first_row, m, columns);
+      } while (k < end);
     }
   }
 
  private:
-  [[nodiscard]] int product_count() const { return use_integers_ ? 1 : rows_.x.plane_count * w_.plane_count(); }
+  /// `length` of the laid-out K axis from k on, against column block `block`.
+  struct Piece {
+    Index block;
+    Index k;
+    Index length;
+    bool continues;  // whether earlier pieces of the group have left sums
+  };
 
-  /// The panel of weight plane r for this piece of K.
-  [[nodiscard]] const void* panel(Index b, int r, Index k, Index length) const {
-    const std::uint8_t* lines = w_.lines(r, b, k);
-    if (w_.storage() == WeightStorage::nibbles) {
-      tile_.fill_from_nibbles(lines, length, w_.tiles(b), w_.nibble_values(r).data(), scratch_.panel);
-    } else if (tile_.fill_from_bytes != nullptr) {
-      tile_.fill_from_bytes(lines, length, w_.tiles(b), scratch_.panel);
-    } else {
-      return lines;
+  /// Where row m of the block, the first of its row tile, has its integers and its floats.
+  [[nodiscard]] Index dots_at(Index m) const { return plan_.is_one_piece() ? 0 : m * PackedMatrix::block_rows; }
+  [[nodiscard]] float* sums_of(Index m) const {
+    return scratch_.sums + (plan_.is_one_group() ? 0 : m * PackedMatrix::block_rows);
+  }
+
+  /// The panels of the planes of the weight.
+  [[nodiscard]] std::array<const void*, 2> fill_panels(const Piece& piece) const {
+    const Index tiles = plan_.w.tiles(piece.block);
+    std::array<const void*, 2> panels{};
+    for (int r = 0; r < plan_.w.plane_count(); ++r) {
+      const auto at = static_cast<std::size_t>(r);
+      const std::uint8_t* lines = plan_.w.lines(r, piece.block, piece.k);
+      void* const panel = scratch_.panel[at];
+      panels[at] = panel;
+      if (plan_.w.storage() == WeightStorage::nibbles) {
+        plan_.tile.fill_from_nibbles(lines, piece.length, tiles, plan_.w.code_values(r).data(), panel);
+      } else if (plan_.tile.fill_from_bytes != nullptr) {
+        plan_.tile.fill_from_bytes(lines, piece.length, tiles, panel);
+      } else {
+        panels[at] = lines;
+      }
     }
-    return scratch_.panel;
+    return panels;
   }
 
-  void multiply(Index b, int product, Index k, Index length, Index first_row, Index row_count, bool accumulate) const {
-    const int p = product / w_.plane_count(), r = product % w_.plane_count();
-    const void* filled = panel(b, r, k, length);
-    for (Index m = 0; m < row_count; m += tile_.max_rows) {
-      const Index count = std::min<Index>(tile_.max_rows, row_count - m);
-      const std::uint8_t* rows =
-          rows_.plane[static_cast<std::size_t>(p)] + (first_row + m) * rows_.row_stride + k * tile_.row_bytes_per_k;
-      std::int32_t* d = scratch_.d + m * PackedMatrix::block_rows;
-      tile_.multiply(rows, rows_.row_stride, count, filled, length, w_.tiles(b), d, PackedMatrix::block_rows,
-                     use_integers_ && accumulate ? 1 : 0);
-      if (!use_integers_) widen_sums(scratch_.wide[product] + m * PackedMatrix::block_rows, d, count, accumulate);
+  /// Adds a piece of K to the integer sums of a row tile, for each pair of planes.
+  void multiply(const std::array<const void*, 2>& panels, const Piece& piece, Index first_row, Index m,
+                Index count) const {
+    const PreparedRows& rows = plan_.rows;
+    const Index row_offset = (first_row + m) * rows.row_stride + piece.k * plan_.tile.row_bytes_per_k;
+    const int accumulate = plan_.in_integers && piece.continues ? 1 : 0;
+    for (int product = 0; product < plan_.product_count(); ++product) {
+      const auto p = static_cast<std::size_t>(product / plan_.w.plane_count());
+      const auto r = static_cast<std::size_t>(product % plan_.w.plane_count());
+      const auto at = static_cast<std::size_t>(product);
+      std::int32_t* const dots = scratch_.dots[at] + dots_at(m);
+      plan_.tile.multiply(rows.plane[p] + row_offset, rows.row_stride, count, panels[r], piece.length,
+                          plan_.w.tiles(piece.block), dots, PackedMatrix::block_rows, accumulate);
+      if (scratch_.wide[at] == nullptr) continue;
+      for (Index i = 0; i < count; ++i) widen_dots(piece, dots, scratch_.wide[at] + dots_at(m), i);
     }
   }
 
-  static void widen_sums(std::int64_t* wide, const std::int32_t* d, Index rows, bool accumulate) {
-    for (Index i = 0; i < rows * PackedMatrix::block_rows; ++i) wide[i] = (accumulate ? wide[i] : 0) + d[i];
+  /// Adds the integer sums of row i of a row tile to those of the pieces before.
+  void widen_dots(const Piece& piece, const std::int32_t* dots, double* wide, Index i) const {
+    const Index begin = i * PackedMatrix::block_rows;
+    const Index end = begin + plan_.w.tiles(piece.block) * PackedMatrix::tile_rows;
+    for (Index n = begin; n < end; ++n) wide[n] = (piece.continues ? wide[n] : 0.0) + static_cast<double>(dots[n]);
   }
 
-  void combine(Index b, Index g, Index first_row, Index m, Index columns) const {
-    const Index at = m * PackedMatrix::block_rows;
-    if (use_integers_) {
-      combine_integers(rows_.x, first_row + m, w_, g, b * PackedMatrix::block_rows, columns, scratch_.d + at,
-                       scratch_.sum + at, g == 0);
-    } else {
-      const std::int64_t* dots[4] = {};
-      for (int i = 0; i < 4; ++i) dots[i] = scratch_.wide[i] != nullptr ? scratch_.wide[i] + at : nullptr;
-      combine_planes(rows_.x, first_row + m, w_, g, b * PackedMatrix::block_rows, columns, dots, scratch_.sum + at,
-                     g == 0);
+  /// The integer sums of a row tile over group g become floats.
+  void combine(Index b, Index g, Index first_row, Index m, Index count) const {
+    const Index columns = plan_.w.tiles(b) * PackedMatrix::tile_rows;
+    for (Index i = 0; i < count; ++i) {
+      const CombineSpan at{plan_.rows.x, plan_.w, first_row + m + i, g, b * PackedMatrix::block_rows, columns};
+      const Index row = dots_at(m) + i * PackedMatrix::block_rows;
+      float* const sums = sums_of(m) + i * PackedMatrix::block_rows;
+      if (plan_.in_integers) {
+        combine_integers(at, scratch_.dots[0] + row, sums);
+      } else if (plan_.is_one_piece()) {
+        combine_reals<std::int32_t>(at, rows_at(scratch_.dots, row), sums);
+      } else {
+        combine_reals<double>(at, rows_at(scratch_.wide, row), sums);
+      }
     }
   }
 
-  const TileKernel& tile_;
-  const PreparedRows& rows_;
-  const PackedMatrix& w_;
-  const Blocking& blocking_;
-  bool use_integers_;
+  /// The sums from `offset` on of all pairs of planes.
+  template <class Dot>
+  [[nodiscard]] std::array<const Dot*, 4> rows_at(const std::array<Dot*, 4>& sums, Index offset) const {
+    std::array<const Dot*, 4> rows{};
+    for (std::size_t i = 0; i < static_cast<std::size_t>(plan_.product_count()); ++i) rows[i] = sums[i] + offset;
+    return rows;
+  }
+
+  const BlockPlan& plan_;
   const BlockScratch& scratch_;
 };
 

@@ -1,10 +1,11 @@
 #pragma once
 
 /// \file
-/// From integer sums to reals: the zero-point correction and the scales of one row of a tile.
+/// From integer sums to reals: the zero-point correction and the scales of one row of a tile. docs/numerics.md,
+/// section 3.
 ///
 /// Both routes give the bits of `reference_product`: in the integer one every step is exact, and where it applies the
-/// double one is exact as well.
+/// double one is exact as well. Class: ordered.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/matrix_view.hpp"
@@ -14,70 +15,118 @@
 #include "halfstep/simd/memory.hpp"
 #include "halfstep/simd/pinned.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// Adds `float(t) * (scale_m * scale_n)` to a row of float accumulators, or sets them (first group).
-inline void add_scaled(simd::FloatBatch t, simd::FloatBatch scale_m, const float* scale_n, float* sum, bool is_first) {
-  const simd::FloatBatch scale = simd::pinned(scale_m * simd::load<simd::FloatBatch>(scale_n));
-  const simd::FloatBatch part = simd::pinned(t * scale);
-  simd::store(sum, is_first ? part : simd::load<simd::FloatBatch>(sum) + part);
+/// Whether the correction of all rows can stay in int32: one plane on either side, integer zeros, and
+/// `K * max|a - z_m| * max|b - z_n|` below 2^31.
+[[nodiscard]] inline bool fits_integers(const EncodedRows& x, const PackedMatrix& w) {
+  if (x.plane_count != 1 || w.plane_count() != 1 || !w.zeros_are_integers()) return false;
+  if (x.plane_weight[0] != 1.0f || w.plane_weight(0) != 1.0f) return false;
+  float largest = 255;
+  for (Index m = 0; m < x.rows; ++m) {
+    const float zero = x.zero[m];
+    if (!(std::fabs(zero) < 8388608.0f) || zero != std::nearbyint(zero)) return false;
+    largest = std::max({largest, zero, 255 - zero});
+  }
+  const double bound = static_cast<double>(largest) * (128.0 + static_cast<double>(w.largest_zero()));
+  return bound * static_cast<double>(std::min(w.layout().group, w.layout().k)) < 2147483648.0;
 }
 
-/// One row m of group g over the columns [first, first + count) of `w`, one plane on either side, integer zeros:
-/// `t = d - z_n A - z_m B + K z_m z_n`, wrapping in int32; the caller has checked that t itself fits.
-/// `count` is a multiple of 16.
-inline void combine_integers(const EncodedRows& x, Index m, const PackedMatrix& w, Index g, Index first, Index count,
-                             const std::int32_t* d, float* sum, bool is_first) {
+/// Columns [first, first + count) of row m of one group, whose sums are turned into floats. `count` is a multiple
+/// of 16.
+struct CombineSpan {
+  const EncodedRows& x;
+  const PackedMatrix& w;
+  Index m = 0;
+  Index g = 0;
+  Index first = 0;
+  Index count = 0;
+};
+
+/// `sum = float(t) * (scale_m * scale_n)` in the first group, `sum += ...` in the others.
+inline void add_scaled(const CombineSpan& at, Index n, simd::FloatBatch t, float* sum) {
+  const auto scale_n = simd::load<simd::FloatBatch>(at.w.scale(at.g) + at.first + n);
+  const simd::FloatBatch scale = simd::pinned(simd::FloatBatch(at.x.scale[at.m]) * scale_n);
+  const simd::FloatBatch part = simd::pinned(t * scale);
+  simd::store(sum + n, at.g == 0 ? part : simd::load<simd::FloatBatch>(sum + n) + part);
+}
+
+/// One plane on either side, integer zeros: `t = d - z_n A - z_m B + K z_m z_n`, wrapping in int32; `fits_integers` has
+/// checked that t itself fits.
+inline void combine_integers(const CombineSpan& at, const std::int32_t* d, float* sum) {
   using simd::FloatBatch;
   using simd::IntBatch;
-  const auto zero_m = static_cast<std::int32_t>(x.zero[m]);
-  const auto length = static_cast<std::int32_t>(w.layout().length(g));
+  const auto zero_m = static_cast<std::int32_t>(at.x.zero[at.m]);
+  const auto length = static_cast<std::uint32_t>(at.w.layout().length(at.g));
   // K z_m z_n - z_n A = z_n (K z_m - A): one product per column.
-  const auto from_m =
-      static_cast<std::int32_t>(static_cast<std::uint32_t>(length) * static_cast<std::uint32_t>(zero_m) -
-                                static_cast<std::uint32_t>(x.sum[0][m * x.layout.groups() + g]));
-  const FloatBatch scale_m(x.scale[m]);
-  for (Index n = 0; n < count; n += static_cast<Index>(simd::batch_lanes)) {
+  const auto sum_a = static_cast<std::uint32_t>(at.x.sum[0][at.m * at.x.layout.groups() + at.g]);
+  const auto from_m = static_cast<std::int32_t>(length * static_cast<std::uint32_t>(zero_m) - sum_a);
+  for (Index n = 0; n < at.count; n += static_cast<Index>(simd::batch_lanes)) {
     IntBatch t = simd::load<IntBatch>(d + n);
-    if (zero_m != 0) t = t - IntBatch(zero_m) * simd::load<IntBatch>(w.sum(0, g) + first + n);
-    if (w.has_zeros()) t = t + IntBatch(from_m) * simd::to_int(simd::load<FloatBatch>(w.zero(g) + first + n));
-    add_scaled(simd::to_float(t), scale_m, w.scale(g) + first + n, sum + n, is_first);
+    if (zero_m != 0) t -= IntBatch(zero_m) * simd::load<IntBatch>(at.w.sum(0, at.g) + at.first + n);
+    if (at.w.has_zeros()) {
+      t += IntBatch(from_m) * simd::to_int(simd::load<FloatBatch>(at.w.zero(at.g) + at.first + n));
+    }
+    add_scaled(at, n, simd::to_float(t), sum);
   }
 }
 
-/// The general case: up to two planes on either side and real zeros. `dots[p * w.plane_count() + r]` are the row's
-/// plane products.
-inline void combine_planes(const EncodedRows& x, Index m, const PackedMatrix& w, Index g, Index first, Index count,
-                           const std::int64_t* const dots[4], float* sum, bool is_first) {
-  const double zero_m = static_cast<double>(x.zero[m]);
-  const double length = static_cast<double>(w.layout().length(g));
-  double sum_a = 0;
-  for (int p = 0; p < x.plane_count; ++p) {
-    const auto at = static_cast<std::size_t>(p);
-    sum_a += simd::pinned(static_cast<double>(x.plane_weight[at]) *
-                          static_cast<double>(x.sum[at][m * x.layout.groups() + g]));
+/// Sixteen columns of sums in double. Each product is rounded before it is added: `simd::pin` keeps the two loops
+/// apart, and each of them becomes vector code.
+struct DoubleColumns {
+  static constexpr Index count = PackedMatrix::tile_rows;
+  double sum[count] = {};
+
+  /// `sum += factor * values`, for int32, float or double values.
+  template <class Value>
+  void add_product(double factor, const Value* values) {
+    double term[count];
+    for (Index i = 0; i < count; ++i) term[i] = factor * static_cast<double>(values[i]);
+    simd::pin(term);
+    for (Index i = 0; i < count; ++i) sum[i] += term[i];
   }
-  for (Index n = 0; n < count; ++n) {
-    const double zero_n = static_cast<double>(w.zero(g)[first + n]);
-    double t = 0, sum_b = 0;
+};
+
+/// The general case, 16 columns at a time: up to two planes on either side and real zeros.
+/// `dots[p * w.plane_count() + r]` are the row's plane products, exact integers as int32 or double.
+template <class Dot>
+void combine_reals(const CombineSpan& at, const std::array<const Dot*, 4>& dots, float* sum) {
+  const EncodedRows& x = at.x;
+  const int planes = at.w.plane_count();
+  const double zero_m = static_cast<double>(x.zero[at.m]);
+  const double from_m = static_cast<double>(at.w.layout().length(at.g)) * zero_m;
+  double sum_a = 0;
+  for (std::size_t p = 0; p < static_cast<std::size_t>(x.plane_count); ++p) {
+    const auto in_plane = static_cast<double>(x.sum[p][at.m * x.layout.groups() + at.g]);
+    sum_a += simd::pinned(static_cast<double>(x.plane_weight[p]) * in_plane);
+  }
+  for (Index n = 0; n < at.count; n += DoubleColumns::count) {
+    DoubleColumns t, sum_b;
     for (int p = 0; p < x.plane_count; ++p) {
-      for (int r = 0; r < w.plane_count(); ++r) {
-        const double weight =
-            static_cast<double>(x.plane_weight[static_cast<std::size_t>(p)]) * static_cast<double>(w.plane_weight(r));
-        t += simd::pinned(weight * static_cast<double>(dots[p * w.plane_count() + r][n]));
+      const auto weight_p = static_cast<double>(x.plane_weight[static_cast<std::size_t>(p)]);
+      for (int r = 0; r < planes; ++r) {
+        const double weight = weight_p * static_cast<double>(at.w.plane_weight(r));
+        t.add_product(weight, dots[static_cast<std::size_t>(p * planes + r)] + n);
       }
     }
-    for (int r = 0; r < w.plane_count(); ++r) {
-      sum_b += simd::pinned(static_cast<double>(w.plane_weight(r)) * static_cast<double>(w.sum(r, g)[first + n]));
+    for (int r = 0; r < planes; ++r) {
+      sum_b.add_product(static_cast<double>(at.w.plane_weight(r)), at.w.sum(r, at.g) + at.first + n);
     }
-    t -= simd::pinned(zero_n * sum_a);
-    t -= simd::pinned(zero_m * sum_b);
-    t += simd::pinned(simd::pinned(length * zero_m) * zero_n);
-    const float scale = simd::pinned(x.scale[m] * w.scale(g)[first + n]);
-    const float part = simd::pinned(static_cast<float>(t) * scale);
-    sum[n] = is_first ? part : sum[n] + part;
+    const float* const zero_n = at.w.zero(at.g) + at.first + n;
+    t.add_product(-sum_a, zero_n);  // x - a * b and x + (-a) * b are the same number
+    t.add_product(-zero_m, sum_b.sum);
+    t.add_product(from_m, zero_n);
+    float rounded[DoubleColumns::count];
+    for (Index i = 0; i < DoubleColumns::count; ++i) rounded[i] = static_cast<float>(t.sum[i]);
+    for (Index i = 0; i < DoubleColumns::count; i += static_cast<Index>(simd::batch_lanes)) {
+      add_scaled(at, n + i, simd::load<simd::FloatBatch>(rounded + i), sum);
+    }
   }
 }
 

@@ -1,31 +1,59 @@
 #pragma once
 
 /// \file
-/// The bulk loops of a quantizer over a row of one granule. Class: exact.
+/// The bulk loops of a quantizer over values of one granule. All read and write exactly the n elements that they are
+/// given, at any alignment. Class: exact.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/matrix_view.hpp"
-#include "halfstep/core/range.hpp"
 #include "halfstep/quantizers/concepts.hpp"
 #include "halfstep/simd/math.hpp"
 #include "halfstep/simd/memory.hpp"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// `codes[i] = q.encode(x[i])`, i < n. Reads and writes n elements, no more; any alignment.
+/// What `encode_row` notices on the way.
+struct EncodedRow {
+  std::int32_t code_sum = 0;  ///< sum of the codes, for n up to 2^23
+  bool is_finite = true;      ///< whether no value was NaN or infinite
+};
+
+/// `codes[i] = q.encode(x[i])`, i < n. One pass, four batches at a time.
 template <ScalarQuantizer Q>
-void encode_row(const Q& q, const float* x, Index n, std::uint8_t* codes) {
+EncodedRow encode_row(const Q& q, const float* x, Index n, std::uint8_t* codes) {
+  using simd::FloatBatch;
+  using simd::IntBatch;
   constexpr auto lanes = static_cast<Index>(simd::batch_lanes);
+  IntBatch sum(0), largest(0);  // of codes; of the magnitudes' bits, which order like the magnitudes
+  const auto encode = [&](FloatBatch values) {
+    largest = simd::max(simd::to_bits(values) & IntBatch(0x7fffffff), largest);
+    const IntBatch code = q.encode(values);
+    sum += code;
+    return code;
+  };
   Index i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    simd::store_bytes(codes + i, q.encode(simd::load<simd::FloatBatch>(x + i)));
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    const IntBatch a = encode(simd::load<FloatBatch>(x + i));
+    const IntBatch b = encode(simd::load<FloatBatch>(x + i + lanes));
+    const IntBatch c = encode(simd::load<FloatBatch>(x + i + 2 * lanes));
+    const IntBatch d = encode(simd::load<FloatBatch>(x + i + 3 * lanes));
+    simd::store_bytes(codes + i, a, b, c, d);
   }
-  if (i < n) {
+  for (; i + lanes <= n; i += lanes) simd::store_bytes(codes + i, encode(simd::load<FloatBatch>(x + i)));
+  EncodedRow seen;
+  std::int32_t lane_sums[simd::batch_lanes];
+  simd::store(lane_sums, sum);
+  if (i < n) {  // the lanes after the last value hold 0, whose codes the sum leaves out
     const auto rest = static_cast<std::size_t>(n - i);
-    simd::store_bytes_tail(codes + i, q.encode(simd::load_tail<simd::FloatBatch>(x + i, rest)), rest);
+    simd::store_bytes_tail(codes + i, encode(simd::load_tail<FloatBatch>(x + i, rest)), rest);
+    for (; i < n; ++i) seen.code_sum += codes[i];
   }
+  seen.is_finite = !simd::any(largest >= IntBatch(0x7f800000));
+  for (const std::int32_t lane : lane_sums) seen.code_sum += lane;
+  return seen;
 }
 
 /// `x[i] = q.decode(codes[i])`, i < n.

@@ -16,100 +16,160 @@
 #include "halfstep/core/parallel_for.hpp"
 #include "halfstep/core/read_row.hpp"
 #include "halfstep/kernels/activation.hpp"
+#include "halfstep/kernels/byte_map.hpp"
 #include "halfstep/kernels/k_layout.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// Planes in memory that somebody else owns. `T` is `std::uint8_t` where they may be written.
-struct EncodedRows {
+/// Whether planes are there to be read or to be filled.
+enum class Access { read, write };
+
+/// Encoded rows in memory that somebody else owns: `EncodedRows` to read, `EncodedRowsOut` to fill.
+template <Access access>
+struct EncodedRowsView {
+  template <class T>
+  using Pointer = std::conditional_t<access == Access::read, const T*, T*>;
+
   Index rows = 0;
   KLayout layout;
   int plane_count = 1;
   std::array<float, 2> plane_weight{1, 1};
-  Index row_stride = 0;                  ///< bytes from row to row, a multiple of 64
-  std::array<std::uint8_t*, 2> plane{};  ///< `[rows, row_stride]` each
-  float* scale = nullptr;                ///< `[rows]`
-  float* zero = nullptr;                 ///< `[rows]`, in units of the planes' sum
-  std::array<std::int32_t*, 2> sum{};    ///< `[rows, layout.groups()]` each: sum of the plane over the group
+  Index row_stride = 0;                          ///< bytes from row to row, a multiple of 64
+  std::array<Pointer<std::uint8_t>, 2> plane{};  ///< `[rows, row_stride]` each
+  Pointer<float> scale = nullptr;                ///< `[rows]`
+  Pointer<float> zero = nullptr;                 ///< `[rows]`, in units of the planes' sum
+  std::array<Pointer<std::int32_t>, 2> sum{};    ///< `[rows, layout.groups()]` each: sum of the plane over the group
 
+  /// Bytes of one row of a plane.
   [[nodiscard]] static Index stride_for(const KLayout& layout) { return (layout.padded_k() + 63) / 64 * 64; }
-};
 
-/// Lays the codes of one row out as plane p of row r, and sums it per group.
-inline void write_plane(const Activation& activation, int p, const std::uint8_t* codes, Index r,
-                        const EncodedRows& out) {
-  const auto at = static_cast<std::size_t>(p);
-  const KLayout& layout = out.layout;
-  std::uint8_t* plane = out.plane[at] + r * out.row_stride;
-  const std::array<std::uint8_t, 256>& bytes = activation.plane_bytes(p);
-  for (Index g = 0; g < layout.groups(); ++g) {
-    std::uint8_t* group = plane + layout.padded_begin(g);
-    const std::uint8_t* group_codes = codes + layout.begin(g);
-    const Index length = layout.length(g);
-    if (activation.plane_is_codes(p)) {
-      std::memcpy(group, group_codes, static_cast<std::size_t>(length));
-    } else {
-      for (Index i = 0; i < length; ++i) group[i] = bytes[group_codes[i]];
-    }
-    std::memset(group + length, 0, static_cast<std::size_t>(layout.padded_length(g) - length));
-    std::int32_t sum = 0;
-    for (Index i = 0; i < length; ++i) sum += group[i];
-    out.sum[at][r * layout.groups() + g] = sum;
+  /// What may be filled may be read.
+  operator EncodedRowsView<Access::read>() const  // NOLINT(google-explicit-constructor): as pointers convert
+      requires(access == Access::write) {
+    return {rows, layout, plane_count, plane_weight, row_stride, {plane[0], plane[1]}, scale, zero, {sum[0], sum[1]}};
   }
-  std::memset(plane + layout.padded_k(), 0, static_cast<std::size_t>(out.row_stride - layout.padded_k()));
+};
+using EncodedRows = EncodedRowsView<Access::read>;
+using EncodedRowsOut = EncodedRowsView<Access::write>;
+
+/// Zeros the bytes of a row of a plane that belong to no element.
+inline void zero_padding(const KLayout& layout, Index row_stride, std::uint8_t* row) {
+  const Index last = layout.groups() - 1;
+  if (!layout.is_plain()) {
+    for (Index g = 0; g < last; ++g) {
+      std::uint8_t* const end = row + layout.padded_begin(g) + layout.length(g);
+      std::memset(end, 0, static_cast<std::size_t>(layout.padded_length(g) - layout.length(g)));
+    }
+  }
+  const Index end = layout.padded_begin(last) + layout.length(last);
+  if (row_stride > end) std::memset(row + end, 0, static_cast<std::size_t>(row_stride - end));
 }
 
-/// Encodes one row of floats into row r of `out`. `codes` holds `out.layout.k` bytes of scratch.
-inline void encode_row_into(const Activation& activation, const float* x, Index r, const EncodedRows& out,
+/// Encodes the row `x[0 .. layout.k)` into row r of `out`. `codes` holds `out.layout.padded_k()` bytes of scratch.
+/// Class: exact.
+inline void encode_row_into(const Activation& activation, const float* x, Index r, const EncodedRowsOut& out,
                             std::uint8_t* codes) {
-  const Activation::RowScale scale = activation.encode(x, out.layout.k, codes);
-  for (int p = 0; p < out.plane_count; ++p) write_plane(activation, p, codes, r, out);
+  const KLayout& layout = out.layout;
+  std::uint8_t* const first_plane = out.plane[0] + r * out.row_stride;
+  std::int32_t* const first_sums = out.sum[0] + r * layout.groups();
+  const bool direct = activation.planes_are_codes();
+  const Activation::RowScale scale = activation.encode(x, layout, direct ? first_plane : codes, first_sums);
   out.scale[r] = scale.unit;
   out.zero[r] = scale.zero;
+  for (int p = 0; p < out.plane_count && !direct; ++p) {
+    const auto at = static_cast<std::size_t>(p);
+    std::uint8_t* const plane = out.plane[at] + r * out.row_stride;
+    for (Index g = 0; g < layout.groups(); ++g) {
+      std::uint8_t* const group = plane + layout.padded_begin(g);
+      activation.plane_map(p).apply(codes + layout.padded_begin(g), layout.length(g), group);
+      out.sum[at][r * layout.groups() + g] = sum_bytes(group, layout.length(g));
+    }
+  }
+  for (int p = 0; p < out.plane_count; ++p) {
+    zero_padding(layout, out.row_stride, out.plane[static_cast<std::size_t>(p)] + r * out.row_stride);
+  }
 }
 
 /// Activations `[rows, cols]` encoded: `value(r, k) = scale_r * (sum_p weight_p * plane_p[r, k] - zero_r)`.
+/// Const access is safe from any number of threads.
 class EncodedMatrix {
  public:
-  EncodedMatrix(Index rows, const KLayout& layout, const Lowering& lowering) : layout_(layout), rows_(rows) {
-    plane_count_ = lowering.plane_count;
-    for (std::size_t p = 0; p < 2; ++p) plane_weight_[p] = lowering.planes[p].weight;
+  EncodedMatrix() = default;
+
+  /// Makes room for other activations, which are then to be filled in. Allocates only where there was never that much.
+  void reset(Index rows, const KLayout& layout, int plane_count, const std::array<float, 2>& plane_weights) {
+    planes_.reset(plane_count * rows * EncodedRows::stride_for(layout));
+    scale_.reset(rows);
+    zero_.reset(rows);
+    sums_.reset(plane_count * rows * layout.groups());
+    layout_ = layout;
+    rows_ = rows;
     row_stride_ = EncodedRows::stride_for(layout);
-    planes_ = AlignedBuffer<std::uint8_t>::zeros(plane_count_ * rows * row_stride_);
-    scale_ = AlignedBuffer<float>::zeros(rows);
-    zero_ = AlignedBuffer<float>::zeros(rows);
-    sums_ = AlignedBuffer<std::int32_t>::zeros(plane_count_ * rows * layout.groups());
+    plane_count_ = plane_count;
+    plane_weight_ = plane_weights;
   }
 
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index cols() const { return layout_.k; }
+  [[nodiscard]] Shape shape() const { return {rows_, layout_.k}; }
   [[nodiscard]] const KLayout& layout() const { return layout_; }
-  [[nodiscard]] Index bytes() const { return plane_count_ * rows_ * (row_stride_ + layout_.groups() * 4) + rows_ * 8; }
+  [[nodiscard]] int plane_count() const { return plane_count_; }
+  [[nodiscard]] float plane_weight(int p) const { return plane_weight_[static_cast<std::size_t>(p)]; }
+  [[nodiscard]] float scale(Index r) const { return scale_[r]; }
+  [[nodiscard]] float zero(Index r) const { return zero_[r]; }
 
-  /// What kernels read. The const of the matrix is the caller's to keep.
-  [[nodiscard]] EncodedRows rows_view() const {
-    EncodedRows view;
-    view.rows = rows_;
-    view.layout = layout_;
-    view.plane_count = plane_count_;
-    view.plane_weight = plane_weight_;
-    view.row_stride = row_stride_;
-    view.scale = const_cast<float*>(scale_.data());
-    view.zero = const_cast<float*>(zero_.data());
-    for (int p = 0; p < plane_count_; ++p) {
-      const auto at = static_cast<std::size_t>(p);
-      view.plane[at] = const_cast<std::uint8_t*>(planes_.data()) + p * rows_ * row_stride_;
-      view.sum[at] = const_cast<std::int32_t*>(sums_.data()) + p * rows_ * layout_.groups();
+  /// The byte of plane p at (r, k). Unchecked, as are the other accessors.
+  [[nodiscard]] std::uint8_t plane_value(int p, Index r, Index k) const {
+    return planes_[(p * rows_ + r) * row_stride_ + layout_.position(k)];
+  }
+  /// The sum of plane p of row r over group g.
+  [[nodiscard]] std::int32_t sum(int p, Index r, Index g) const {
+    return sums_[(p * rows_ + r) * layout_.groups() + g];
+  }
+  /// What element (r, k) stands for, in double; NaN in a row that was not finite.
+  [[nodiscard]] double value(Index r, Index k) const {
+    double value = -static_cast<double>(zero(r));
+    for (int p = 0; p < plane_count_; ++p) value += static_cast<double>(plane_weight(p)) * plane_value(p, r, k);
+    return static_cast<double>(scale(r)) * value;
+  }
+  /// Bytes of planes, padding included, scales, zeros and sums.
+  [[nodiscard]] Index bytes() const {
+    return static_cast<Index>(planes_.bytes() + scale_.bytes() + zero_.bytes() + sums_.bytes());
+  }
+
+  /// The same rows in the same form; never equal where a row was not finite.
+  friend bool operator==(const EncodedMatrix&, const EncodedMatrix&) = default;
+
+  /// What kernels read.
+  [[nodiscard]] EncodedRows rows_view() const { return view_of<Access::read>(*this); }
+  /// What encoders fill.
+  [[nodiscard]] EncodedRowsOut rows_out() { return view_of<Access::write>(*this); }
+
+ private:
+  template <Access access, class Matrix>
+  [[nodiscard]] static EncodedRowsView<access> view_of(Matrix& m) {
+    EncodedRowsView<access> view;
+    view.rows = m.rows_;
+    view.layout = m.layout_;
+    view.plane_count = m.plane_count_;
+    view.plane_weight = m.plane_weight_;
+    view.row_stride = m.row_stride_;
+    view.scale = m.scale_.data();
+    view.zero = m.zero_.data();
+    for (int p = 0; p < m.plane_count_; ++p) {
+      view.plane[static_cast<std::size_t>(p)] = m.planes_.data() + p * m.rows_ * m.row_stride_;
+      view.sum[static_cast<std::size_t>(p)] = m.sums_.data() + p * m.rows_ * m.layout_.groups();
     }
     return view;
   }
 
- private:
   KLayout layout_;
   Index rows_ = 0;
   Index row_stride_ = 0;
@@ -121,18 +181,19 @@ class EncodedMatrix {
   AlignedBuffer<std::int32_t> sums_;
 };
 
-/// Encodes activations `[tokens, channels]`. `group` is the group size of the weight that they will meet where its
-/// groups are no multiple of 16 (0: one group, right for every other weight). Class: exact, for any executor.
+/// Encodes activations `[tokens, channels]`. `group` is the group size of the weight that they will meet (0: one
+/// group), which saves the product from summing them again. Class: exact, for any executor.
 template <Viewable M>
 [[nodiscard]] EncodedMatrix encode(const M& matrix, const Activation& activation, Index group = 0,
                                    ExecutorRef executor = {}) {
   const auto source = view(matrix);
   require_readable("encode", "matrix", source);
-  EncodedMatrix encoded(source.rows, KLayout(source.cols, group), activation.lowering());
-  const EncodedRows out = encoded.rows_view();
+  EncodedMatrix encoded;
+  encoded.reset(source.rows, KLayout(source.cols, group), activation.plane_count(), activation.plane_weights());
+  const EncodedRowsOut out = encoded.rows_out();
   parallel_for(executor, source.rows, band_grain(source.cols), [&](Index first, Index last) {
     std::vector<float> scratch(static_cast<std::size_t>(source.cols));
-    std::vector<std::uint8_t> codes(static_cast<std::size_t>(source.cols));
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(out.layout.padded_k()));
     for (Index r = first; r < last; ++r) {
       encode_row_into(activation, read_row(source, r, scratch.data()), r, out, codes.data());
     }

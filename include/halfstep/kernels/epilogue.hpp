@@ -1,22 +1,22 @@
 #pragma once
 
 /// \file
-/// What happens to an output between the sum and the store: bias, activation function, residual.
+/// The function that a product applies to its outputs.
 
 #include "halfstep/config.hpp"
-#include "halfstep/core/matrix_view.hpp"
 #include "halfstep/simd/gelu.hpp"
 #include "halfstep/simd/math.hpp"
-#include "halfstep/simd/pinned.hpp"
 
 namespace halfstep::inline HALFSTEP_ABI {
 
+/// max(0, x); NaN stays NaN.
 struct Relu {};
 /// The exact GELU, `x / 2 * (1 + erf(x / sqrt(2)))`, to the error that simd/gelu.hpp states.
 struct Gelu {};
+/// `x / (1 + exp(-x))`, to the error that simd/gelu.hpp states.
 struct Silu {};
 
-/// The function applied to each output after the bias. Converts from `Relu{}`, `Gelu{}`, `Silu{}`.
+/// The function applied to each output after the bias. Converts from `Relu{}`, `Gelu{}`, `Silu{}`; none by default.
 class Epilogue {
  public:
   enum class Kind { none, relu, gelu, silu };
@@ -35,7 +35,7 @@ template <simd::FloatLanes T>
 [[nodiscard]] T apply_epilogue(Epilogue::Kind kind, T x) {
   switch (kind) {
     case Epilogue::Kind::relu:
-      return simd::max(T(0.0f), x);  // this order lets NaN through
+      return simd::max(T(0.0f), x);  // x where either is NaN: NaN goes through
     case Epilogue::Kind::gelu:
       return simd::gelu(x);
     case Epilogue::Kind::silu:

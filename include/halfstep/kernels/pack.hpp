@@ -1,156 +1,149 @@
 #pragma once
 
 /// \file
-/// From codes in logical order to a kernel's order, and back.
+/// From codes in logical order to a kernel's order. The way back is in kernels/unpack.hpp.
 
 #include "halfstep/config.hpp"
+#include "halfstep/core/aligned_buffer.hpp"
 #include "halfstep/core/band_grain.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/parallel_for.hpp"
+#include "halfstep/kernels/byte_map.hpp"
+#include "halfstep/kernels/lines.hpp"
+#include "halfstep/kernels/pack_plan.hpp"
 #include "halfstep/kernels/packed_matrix.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cmath>
+#include <cstddef>
 #include <cstdint>
-#include <numeric>
+#include <cstring>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// How a tiling becomes groups along K: the group size, and the order of columns that makes groups contiguous
-/// (empty: as they are).
-struct GroupOrder {
-  Index group = 0;
-  std::vector<std::int32_t> order;
-};
-
-/// Groups of a column map must have one size, but for the last, which may be shorter.
-[[nodiscard]] inline GroupOrder group_order(const Tiling& tiling, Index cols) {
-  if (!tiling.is_column_map()) return {tiling.tile_cols, {}};
-  GroupOrder result;
-  result.order.resize(static_cast<std::size_t>(cols));
-  std::iota(result.order.begin(), result.order.end(), 0);
-  const auto group_of = [&](std::int32_t c) { return tiling.column_groups[static_cast<std::size_t>(c)]; };
-  std::stable_sort(result.order.begin(), result.order.end(),
-                   [&](std::int32_t a, std::int32_t b) { return group_of(a) < group_of(b); });
-  result.group = std::count(tiling.column_groups.begin(), tiling.column_groups.end(), 0);
-  for (Index i = 0; i < cols; ++i) {
-    const std::int32_t group = group_of(result.order[static_cast<std::size_t>(i)]);
-    if (group != i / result.group) {
-      raise("pack", "column map has groups of different sizes (group ", i / result.group, " does not have ",
-            result.group, " columns as group 0 has); only the last may be shorter");
-    }
-  }
-  return result;
-}
-
-/// What plane values are lowered by to fit s8: the zero all granules share, if that fits (it then vanishes), or the
-/// middle of the plane.
-[[nodiscard]] inline int plane_offset(const BytePlane& plane, int levels, float common_zero) {
-  int least = plane.values[0], largest = plane.values[0];
-  for (int code = 1; code < levels; ++code) {
-    least = std::min<int>(least, plane.values[static_cast<std::size_t>(code)]);
-    largest = std::max<int>(largest, plane.values[static_cast<std::size_t>(code)]);
-  }
-  if (std::fabs(common_zero) < 512.0f && common_zero == std::nearbyint(common_zero)) {
-    const int zero = static_cast<int>(common_zero);
-    if (least - zero >= -128 && largest - zero <= 127) return zero;
-  }
-  if (least >= -128 && largest <= 127 && least < 0) return 0;
-  return (least + largest + 1) / 2;
-}
-
-/// Packs row n of `matrix` into `writer`.
+/// Packs lane tiles, 16 rows at a time, with scratch memory of its own: one per worker.
 template <ScalarQuantizer Q>
-class RowPacker {
+class TilePacker {
  public:
-  RowPacker(const QuantizedMatrix<Q>& matrix, const GroupOrder& order, PackedMatrix& packed)
+  TilePacker(const QuantizedMatrix<Q>& matrix, const PackPlan<Q>& plan, PackedMatrix& packed)
       : matrix_(matrix),
-        order_(order),
+        plan_(plan),
+        layout_(packed.layout()),
         packed_(packed),
         writer_(packed),
-        codes_(static_cast<std::size_t>(matrix.cols())) {}
+        row_(static_cast<std::size_t>(matrix.cols())),
+        codes_(AlignedBuffer<std::uint8_t>::zeros(lane_tile_rows * stride())) {
+    for (AlignedBuffer<std::uint8_t>& plane : values_) plane = codes_;
+  }
 
-  void pack_row(Index n, WeightStorage storage, float common_zero) {
-    matrix_.unpack_row(n, codes_.data());
-    for (Index g = 0; g < packed_.layout().groups(); ++g) {
-      const Index first = packed_.layout().begin(g);
-      const Lowering lowering = lower(matrix_.quantizer_at(n, source_column(first)));
-      float zero = lowering.zero;
-      for (int p = 0; p < lowering.plane_count; ++p) zero -= pack_group(n, g, p, storage, lowering, common_zero);
-      writer_.set_scale(g, n, lowering.unit);
-      writer_.set_zero(g, n, zero);
-      if (storage == WeightStorage::nibbles) {
-        for (Index k = first; k < first + packed_.layout().length(g); ++k) writer_.set_nibble(n, k, code_at(k));
+  void pack_tile(Index t) {
+    for (Index i = 0; i < lane_tile_rows; ++i) {
+      const Index n = t * lane_tile_rows + i;
+      if (n < matrix_.rows()) {
+        lay_out(n, codes_.data() + i * stride());
+        for (Index g = 0; g < layout_.groups(); ++g) pack_group(n, i, g);
+      } else {
+        clear_row(n, i);
       }
+    }
+    if (packed_.storage() == WeightStorage::nibbles) {
+      rows_to_nibble_lines(codes_.data(), stride(), stride(), writer_.lines(0, t, 0), writer_.line_stride(t));
+      return;
+    }
+    for (int p = 0; p < packed_.plane_count(); ++p) {
+      rows_to_byte_lines(plane(p), stride(), stride(), writer_.lines(p, t, 0), writer_.line_stride(t));
     }
   }
 
  private:
-  [[nodiscard]] Index source_column(Index k) const {
-    return order_.order.empty() ? k : Index{order_.order[static_cast<std::size_t>(k)]};
-  }
-  [[nodiscard]] std::uint8_t code_at(Index k) const { return codes_[static_cast<std::size_t>(source_column(k))]; }
+  [[nodiscard]] Index stride() const { return layout_.padded_k(); }
+  [[nodiscard]] std::uint8_t* plane(int p) { return values_[static_cast<std::size_t>(p)].data(); }
 
-  /// Returns what the plane's offset moves the zero by.
-  float pack_group(Index n, Index g, int p, WeightStorage storage, const Lowering& lowering, float common_zero) {
-    const BytePlane& plane = lowering.planes[static_cast<std::size_t>(p)];
-    const int offset = plane_offset(plane, level_count<Q>, common_zero);
-    std::int32_t sum = 0;
-    const Index first = packed_.layout().begin(g);
-    for (Index k = first; k < first + packed_.layout().length(g); ++k) {
-      const int value = plane.values[code_at(k)] - offset;
-      sum += value;
-      if (storage == WeightStorage::bytes) writer_.set_value(p, n, k, value);
+  /// The codes of row n at their places on the laid-out K axis; padding is 0 and stays so.
+  void lay_out(Index n, std::uint8_t* row) {
+    const GroupOrder& order = plan_.order();
+    if (order.order.empty() && layout_.is_plain()) return matrix_.unpack_row(n, row);
+    matrix_.unpack_row(n, row_.data());
+    for (Index g = 0; g < layout_.groups(); ++g) {
+      std::uint8_t* const group = row + layout_.padded_begin(g);
+      const Index begin = layout_.begin(g);
+      for (Index i = 0; i < layout_.length(g); ++i) group[i] = row_[static_cast<std::size_t>(order.column(begin + i))];
     }
-    writer_.set_sum(p, g, n, sum);
-    return plane.weight * static_cast<float>(offset);
+  }
+
+  /// The values of group g of row n, number i of the tile, with their scale, zero and sums.
+  void pack_group(Index n, Index i, Index g) {
+    LoweringScale scale{0.0f, 0.0f};
+    const PlaneMaps* maps = &plan_.shared_maps();
+    if (layout_.k > 0) {
+      const Index granule = matrix_.grid().granule(n, plan_.order().column(layout_.begin(g)));
+      if (plan_.is_shared()) {
+        scale = plan_.shared_scale(granule);
+      } else {
+        if (granule != granule_index_) granule_ = plan_.granule(granule);
+        granule_index_ = granule;
+        maps = &granule_.maps;
+        scale = granule_.scale;
+      }
+    }
+    writer_.set_scale(g, n, scale.unit);
+    writer_.set_zero(g, n, scale.zero);
+    const Index at = i * stride() + layout_.padded_begin(g);
+    for (int p = 0; p < packed_.plane_count(); ++p) {
+      (*maps)[static_cast<std::size_t>(p)].apply(codes_.data() + at, layout_.length(g), plane(p) + at);
+      writer_.set_sum(p, g, n, sum_bytes(reinterpret_cast<const std::int8_t*>(plane(p) + at), layout_.length(g)));
+    }
+  }
+
+  /// A row of padding: all zeros.
+  void clear_row(Index n, Index i) {
+    const auto bytes = static_cast<std::size_t>(stride());
+    if (bytes > 0) std::memset(codes_.data() + i * stride(), 0, bytes);
+    for (int p = 0; p < packed_.plane_count(); ++p) {
+      if (bytes > 0) std::memset(plane(p) + i * stride(), 0, bytes);
+      for (Index g = 0; g < layout_.groups(); ++g) writer_.set_sum(p, g, n, 0);
+    }
+    for (Index g = 0; g < layout_.groups(); ++g) {
+      writer_.set_scale(g, n, 0.0f);
+      writer_.set_zero(g, n, 0.0f);
+    }
   }
 
   const QuantizedMatrix<Q>& matrix_;
-  const GroupOrder& order_;
+  const PackPlan<Q>& plan_;
+  const KLayout layout_;
   PackedMatrix& packed_;
   PackedMatrixWriter writer_;
-  std::vector<std::uint8_t> codes_;
+  PackedGranule granule_;  // the last one, where maps are not shared
+  Index granule_index_ = -1;
+  std::vector<std::uint8_t> row_;
+  AlignedBuffer<std::uint8_t> codes_;                  // 16 rows, laid out
+  std::array<AlignedBuffer<std::uint8_t>, 2> values_;  // 16 rows of each plane
 };
 
-/// Brings a quantized weight `[out_features, in_features]` into kernel order, once. Codes of 2 to 4 bits whose planes
-/// are the same for all granules stay 4-bit codes with a table; everything else becomes bytes.
+/// Brings a quantized weight `[out_features, in_features]` into kernel order, once. Codes of up to 4 bits whose planes
+/// are the same for all granules stay 4-bit codes with a table; everything else becomes bytes. Reads the codes once.
 ///
-/// Errors: a tiling whose groups along K cannot be laid side by side. Exact; `unpack_codes` is the inverse.
+/// Errors: a tiling whose groups along K cannot be laid side by side. Class: exact, for any executor; `unpack_codes`
+/// and `unpack` are the inverse.
 template <ScalarQuantizer Q>
 [[nodiscard]] PackedMatrix pack(const QuantizedMatrix<Q>& matrix, ExecutorRef executor = {}) {
-  const GroupOrder order = group_order(matrix.tiling(), matrix.cols());
-  const Index granules = matrix.grid().count();
-  const Lowering first = lower(granules > 0 ? matrix.quantizer(0) : Q{});
-  bool shared = true, common = true;
-  for (Index i = 1; i < granules; ++i) {
-    const Lowering lowering = lower(matrix.quantizer(i));
-    shared = shared && lowering.planes == first.planes && lowering.plane_count == first.plane_count;
-    common = common && lowering.zero == first.zero;
-  }
-  const float common_zero = common && first.plane_count == 1 ? first.zero : 1e9f;
-  const WeightStorage storage = Q::bits <= 4 && shared ? WeightStorage::nibbles : WeightStorage::bytes;
-  PackedMatrix packed(matrix.rows(), KLayout(matrix.cols(), order.group), storage, first.plane_count);
+  const PackPlan<Q> plan(matrix, executor);
+  PackedMatrix packed(matrix.rows(), plan.layout(), plan.storage(), plan.plane_count());
   PackedMatrixWriter writer(packed);
-  writer.set_input_order(order.order);
-  for (int p = 0; p < first.plane_count; ++p) {
-    const BytePlane& plane = first.planes[static_cast<std::size_t>(p)];
-    writer.set_plane_weight(p, plane.weight);
-    std::array<std::int8_t, 16> values{};
-    const int offset = plane_offset(plane, level_count<Q>, common_zero);
-    for (int code = 0; code < std::min(16, level_count<Q>); ++code) {
-      values[static_cast<std::size_t>(code)] =
-          static_cast<std::int8_t>(plane.values[static_cast<std::size_t>(code)] - offset);
+  writer.set_input_order(plan.order().order);
+  for (int p = 0; p < plan.plane_count(); ++p) {
+    writer.set_plane_weight(p, plan.plane_weight(p));
+    if (plan.is_shared()) {
+      writer.set_code_values(p, level_count<Q>, plan.shared_maps()[static_cast<std::size_t>(p)].table());
     }
-    writer.set_nibble_values(p, values);
   }
-  parallel_for(executor, matrix.rows(), band_grain(matrix.cols()), [&](Index begin, Index end) {
-    RowPacker<Q> packer(matrix, order, packed);
-    for (Index n = begin; n < end; ++n) packer.pack_row(n, storage, common_zero);
+  const Index tiles = packed.padded_rows() / lane_tile_rows;
+  parallel_for(executor, tiles, band_grain(lane_tile_rows * matrix.cols()), [&](Index begin, Index end) {
+    TilePacker<Q> packer(matrix, plan, packed);
+    for (Index t = begin; t < end; ++t) packer.pack_tile(t);
   });
   writer.finish();
   return packed;

@@ -12,14 +12,16 @@
 ///
 /// `bytes`: a line is 16 x 4 values of s8. `nibbles`: a line is 16 rows x 8 k of 4-bit codes; the low nibble of byte
 /// 4 n + i is k = i, the high nibble k = 4 + i, and a table of 16 s8 values per plane gives the codes their meaning.
-/// K is laid out by `KLayout`; padding holds code 0, and meets activations that are 0.
+/// K is laid out by `KLayout`; padding holds zero bits, and meets activations that are 0.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/aligned_buffer.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/kernels/k_layout.hpp"
+#include "halfstep/kernels/lines.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -31,23 +33,34 @@ enum class WeightStorage { bytes, nibbles };
 
 /// A weight `[out_features, in_features]` in kernel order:
 /// `value(n, k) = scale(g, n) * (sum_p weight_p * plane_p(n, k) - zero(g, n))`, g the group of k.
-/// Made by `pack`. Const use is safe from any number of threads.
+/// Made by `pack` and `pack_activation`. Const use is safe from any number of threads.
 class PackedMatrix {
  public:
   static constexpr Index block_rows = 64;
-  static constexpr Index tile_rows = 16;
+  static constexpr Index tile_rows = lane_tile_rows;
 
   PackedMatrix() = default;
 
-  /// An empty frame that `pack` fills.
-  PackedMatrix(Index rows, const KLayout& layout, WeightStorage storage, int plane_count)
-      : rows_(rows), layout_(layout), storage_(storage), plane_count_(plane_count) {
-    const Index stored_planes = storage == WeightStorage::nibbles ? 1 : plane_count;
+  /// A frame that `pack` fills.
+  PackedMatrix(Index rows, const KLayout& layout, WeightStorage storage, int plane_count) {
+    reset(rows, layout, storage, plane_count);
+  }
+
+  /// Makes room for another weight, which is then to be filled in. Allocates only where there was never that much.
+  void reset(Index rows, const KLayout& layout, WeightStorage storage, int plane_count) {
+    rows_ = rows;
+    layout_ = layout;
+    storage_ = storage;
+    plane_count_ = plane_count;
+    plane_weight_ = {1, 1};
+    level_count_ = 0;
+    code_values_ = {};
+    input_order_.clear();
     plane_bytes_ = padded_rows() * layout.padded_k() / (storage == WeightStorage::nibbles ? 2 : 1);
-    data_ = AlignedBuffer<std::uint8_t>::zeros(stored_planes * plane_bytes_);
-    scale_ = AlignedBuffer<float>::zeros(layout.groups() * padded_rows());
-    zero_ = AlignedBuffer<float>::zeros(layout.groups() * padded_rows());
-    sum_ = AlignedBuffer<std::int32_t>::zeros(plane_count * layout.groups() * padded_rows());
+    data_.reset(storage == WeightStorage::nibbles ? plane_bytes_ : plane_count * plane_bytes_);
+    scale_.reset(layout.groups() * padded_rows());
+    zero_.reset(layout.groups() * padded_rows());
+    sum_.reset(plane_count * layout.groups() * padded_rows());
   }
 
   /// out_features.
@@ -68,16 +81,17 @@ class PackedMatrix {
     return (left < block_rows ? left : block_rows) / tile_rows;
   }
 
-  /// Lines of column block b of plane p, from byte k of the laid-out K axis on (a multiple of `KLayout::k_step`).
-  [[nodiscard]] const std::uint8_t* lines(int p, Index b, Index k) const {
-    const Index per_byte = storage_ == WeightStorage::nibbles ? 2 : 1;
-    const Index plane = storage_ == WeightStorage::nibbles ? 0 : p;
-    return data_.data() + plane * plane_bytes_ +
-           (b * block_rows * layout_.padded_k() + k * tiles(b) * tile_rows) / per_byte;
-  }
-  /// The s8 values that nibble codes stand for in plane p.
-  [[nodiscard]] const std::array<std::int8_t, 16>& nibble_values(int p) const {
-    return nibble_values_[static_cast<std::size_t>(p)];
+  /// Lines of column block b of plane p, from byte k of the laid-out K axis on (a multiple of the bytes of a line). The
+  /// planes of nibble codes share their lines.
+  [[nodiscard]] const std::uint8_t* lines(int p, Index b, Index k) const { return data_.data() + line_offset(p, b, k); }
+  /// Bytes from a line to the next one of the same lane tile of column block b.
+  [[nodiscard]] Index line_stride(Index b) const { return tiles(b) * 64; }
+
+  /// How many codes there are, where a code means the same in all granules; 0 where that depends on the granule.
+  [[nodiscard]] int level_count() const { return level_count_; }
+  /// The s8 value that each code stands for in plane p, where all granules agree (nibble codes always do).
+  [[nodiscard]] const std::array<std::int8_t, 256>& code_values(int p) const {
+    return code_values_[static_cast<std::size_t>(p)];
   }
 
   /// Scales of group g, one per (padded) row.
@@ -88,7 +102,7 @@ class PackedMatrix {
   [[nodiscard]] const std::int32_t* sum(int p, Index g) const {
     return sum_.data() + (p * layout_.groups() + g) * padded_rows();
   }
-  /// Whether all zeros are 0, so that sums of activations are not needed.
+  /// Whether any zero is not 0, so that sums of activations are needed.
   [[nodiscard]] bool has_zeros() const { return has_zeros_; }
   /// Whether all zeros are integers, so that correction can stay in integers.
   [[nodiscard]] bool zeros_are_integers() const { return zeros_are_integers_; }
@@ -98,25 +112,43 @@ class PackedMatrix {
   /// Where columns were reordered so that groups lie side by side: which input channel stands at each position of K.
   /// Empty: file order.
   [[nodiscard]] const std::vector<std::int32_t>& input_order() const { return input_order_; }
+  /// The input channel at position k of K.
+  [[nodiscard]] Index channel(Index k) const {
+    return input_order_.empty() ? k : Index{input_order_[static_cast<std::size_t>(k)]};
+  }
 
-  /// The s8 value of plane p at (n, k), k in the order of the laid-out axis's elements. For references and inspection.
+  /// The s8 value of plane p at (n, k), k a position of K. For references and inspection.
   [[nodiscard]] int plane_value(int p, Index n, Index k) const {
-    const Position at = position(n, layout_.position(k));
-    const std::uint8_t byte = data_.data()[(storage_ == WeightStorage::bytes ? p * plane_bytes_ : 0) + at.byte];
-    if (storage_ == WeightStorage::bytes) return static_cast<std::int8_t>(byte);
-    return nibble_values(p)[static_cast<std::size_t>((byte >> at.shift) & 15)];
+    if (storage_ == WeightStorage::nibbles) return code_values(p)[nibble_code(n, k)];
+    const Index at = layout_.position(k);
+    return static_cast<std::int8_t>(lines(p, n / block_rows, at / 4 * 4)[offset_in_line(n) + at % 4]);
   }
   /// The 4-bit code at (n, k) of nibble storage.
   [[nodiscard]] std::uint8_t nibble_code(Index n, Index k) const {
-    const Position at = position(n, layout_.position(k));
-    return static_cast<std::uint8_t>((data_.data()[at.byte] >> at.shift) & 15);
+    const Index at = layout_.position(k);
+    const std::uint8_t byte = lines(0, n / block_rows, at / 8 * 8)[offset_in_line(n) + at % 4];
+    return static_cast<std::uint8_t>(byte >> (at % 8 / 4 * 4) & 15);
   }
+  /// Row n of plane p as it is laid out, `layout().padded_k()` bytes: s8 values, or the codes of nibble storage.
+  void read_row(int p, Index n, std::uint8_t* row) const {
+    const Index block = n / block_rows;
+    const std::uint8_t* const first = lines(p, block, 0) + n % block_rows / tile_rows * 64;
+    if (storage_ == WeightStorage::nibbles) {
+      nibble_lines_to_row(first, line_stride(block), n % tile_rows, layout_.padded_k(), row);
+    } else {
+      byte_lines_to_row(first, line_stride(block), n % tile_rows, layout_.padded_k(), row);
+    }
+  }
+
+  /// The same weight in the same form.
+  friend bool operator==(const PackedMatrix&, const PackedMatrix&) = default;
 
   /// Bytes of all buffers that a product reads: codes with their padding, scales, zeros (where there are any) and sums.
   [[nodiscard]] Index bytes() const {
-    const auto parameters = static_cast<Index>(scale_.size() + (has_zeros_ ? zero_.size() : 0) + sum_.size());
-    return static_cast<Index>(data_.size()) + 4 * parameters;
+    const Index parameters = scale_.size() + (has_zeros_ ? zero_.size() : 0) + sum_.size();
+    return data_.size() + 4 * parameters;
   }
+  /// Bits per element, from the buffers that are multiplied; 0 for a matrix without elements.
   [[nodiscard]] double bits_per_weight() const {
     const Index size = rows_ * layout_.k;
     return size == 0 ? 0.0 : 8.0 * static_cast<double>(bytes()) / static_cast<double>(size);
@@ -125,17 +157,11 @@ class PackedMatrix {
  private:
   friend class PackedMatrixWriter;
 
-  struct Position {
-    Index byte = 0;
-    int shift = 0;
-  };
-
-  [[nodiscard]] Position position(Index n, Index k) const {
-    const Index block = n / block_rows;
-    const Index per_line = storage_ == WeightStorage::nibbles ? 8 : 4;  // k of one line
-    const Index line = k / per_line * tiles(block) + n % block_rows / tile_rows;
-    const Index first = block * block_rows * layout_.padded_k() / (per_line / 4);
-    return {first + line * 64 + n % tile_rows * 4 + k % 4, static_cast<int>(k % per_line / 4 * 4)};
+  /// Where row n starts in the lines of one step of its column block.
+  [[nodiscard]] static Index offset_in_line(Index n) { return n % block_rows / tile_rows * 64 + n % tile_rows * 4; }
+  [[nodiscard]] Index line_offset(int p, Index b, Index k) const {
+    const Index in_plane = b * block_rows * layout_.padded_k() + k * tiles(b) * tile_rows;
+    return storage_ == WeightStorage::nibbles ? in_plane / 2 : p * plane_bytes_ + in_plane;
   }
 
   Index rows_ = 0;
@@ -144,7 +170,8 @@ class PackedMatrix {
   int plane_count_ = 1;
   std::array<float, 2> plane_weight_{1, 1};
   Index plane_bytes_ = 0;
-  std::array<std::array<std::int8_t, 16>, 2> nibble_values_{};
+  int level_count_ = 0;
+  std::array<std::array<std::int8_t, 256>, 2> code_values_{};
   AlignedBuffer<std::uint8_t> data_;
   AlignedBuffer<float> scale_;
   AlignedBuffer<float> zero_;
@@ -155,29 +182,37 @@ class PackedMatrix {
   std::vector<std::int32_t> input_order_;
 };
 
-/// Fills a packed matrix: the only way in.
+/// Fills a packed matrix: the only way in. Different lane tiles may be filled from different threads; every line and
+/// every parameter of a (padded) row must be written.
 class PackedMatrixWriter {
  public:
   explicit PackedMatrixWriter(PackedMatrix& matrix) : matrix_(matrix) {}
 
   void set_plane_weight(int p, float weight) { matrix_.plane_weight_[static_cast<std::size_t>(p)] = weight; }
-  void set_nibble_values(int p, const std::array<std::int8_t, 16>& values) {
-    matrix_.nibble_values_[static_cast<std::size_t>(p)] = values;
+  /// The values of `level_count` codes, the same in all granules.
+  void set_code_values(int p, int level_count, const std::array<std::uint8_t, 256>& values) {
+    matrix_.level_count_ = level_count;
+    std::array<std::int8_t, 256>& held = matrix_.code_values_[static_cast<std::size_t>(p)];
+    for (std::size_t code = 0; code < 256; ++code) {
+      held[code] = static_cast<std::int8_t>(code < static_cast<std::size_t>(level_count) ? values[code] : 0);
+    }
   }
   void set_input_order(std::vector<std::int32_t> order) { matrix_.input_order_ = std::move(order); }
-  void set_value(int p, Index n, Index k, int value) {
-    const auto at = matrix_.position(n, matrix_.layout_.position(k));
-    matrix_.data_.data()[p * matrix_.plane_bytes_ + at.byte] = static_cast<std::uint8_t>(value);
+
+  /// The lines of lane tile t (of the whole matrix) in plane p, from byte k of the laid-out K axis on.
+  [[nodiscard]] std::uint8_t* lines(int p, Index t, Index k) {
+    constexpr Index tiles_per_block = PackedMatrix::block_rows / PackedMatrix::tile_rows;
+    return matrix_.data_.data() + matrix_.line_offset(p, t / tiles_per_block, k) + t % tiles_per_block * 64;
   }
-  void set_nibble(Index n, Index k, std::uint8_t code) {
-    const auto at = matrix_.position(n, matrix_.layout_.position(k));
-    std::uint8_t& byte = matrix_.data_.data()[at.byte];
-    byte = static_cast<std::uint8_t>((byte & ~(15 << at.shift)) | (code << at.shift));
+  /// Bytes from a line to the next one of lane tile t.
+  [[nodiscard]] Index line_stride(Index t) const {
+    return matrix_.line_stride(t * PackedMatrix::tile_rows / PackedMatrix::block_rows);
   }
-  void set_scale(Index g, Index n, float scale) { matrix_.scale_.data()[g * matrix_.padded_rows() + n] = scale; }
-  void set_zero(Index g, Index n, float zero) { matrix_.zero_.data()[g * matrix_.padded_rows() + n] = zero; }
+
+  void set_scale(Index g, Index n, float scale) { matrix_.scale_[g * matrix_.padded_rows() + n] = scale; }
+  void set_zero(Index g, Index n, float zero) { matrix_.zero_[g * matrix_.padded_rows() + n] = zero; }
   void set_sum(int p, Index g, Index n, std::int32_t sum) {
-    matrix_.sum_.data()[(p * matrix_.layout_.groups() + g) * matrix_.padded_rows() + n] = sum;
+    matrix_.sum_[(p * matrix_.layout_.groups() + g) * matrix_.padded_rows() + n] = sum;
   }
 
   /// Once all zeros are set: notes what kernels may assume of them.
@@ -185,7 +220,7 @@ class PackedMatrixWriter {
     matrix_.has_zeros_ = false;
     matrix_.zeros_are_integers_ = true;
     matrix_.largest_zero_ = 0;
-    for (const float zero : matrix_.zero_.span()) {
+    for (const float zero : matrix_.zero_) {
       const float size = zero < 0 ? -zero : zero;
       matrix_.has_zeros_ = matrix_.has_zeros_ || zero != 0;
       matrix_.largest_zero_ = size > matrix_.largest_zero_ ? size : matrix_.largest_zero_;

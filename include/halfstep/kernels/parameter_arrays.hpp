@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <span>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -25,20 +26,34 @@ class ParameterArrays {
  public:
   static constexpr std::size_t field_count = std::tuple_size_v<Arrays>;
 
+  /// `count` times the default parameters.
   explicit ParameterArrays(Index count = 0) : count_(count) {
-    std::apply([count](auto&... array) { (array.resize(static_cast<std::size_t>(count)), ...); }, arrays_);
+    Q value{};
+    auto fields = tie_fields(value);
+    for_each_field([count](const auto& field, auto& array) { array.assign(static_cast<std::size_t>(count), field); },
+                   fields, arrays_);
   }
 
+  /// Number of granules.
   [[nodiscard]] Index size() const { return count_; }
+  /// Bytes of the parameters of one granule, without the padding that `Q` may have.
+  [[nodiscard]] static constexpr Index bytes_per_value() {
+    return []<std::size_t... F>(std::index_sequence<F...>) {
+      return (Index{0} + ... + static_cast<Index>(sizeof(typename std::tuple_element_t<F, Arrays>::value_type)));
+    }
+    (std::make_index_sequence<field_count>());
+  }
 
+  /// The parameters of granule i. Unchecked.
   [[nodiscard]] Q get(Index i) const {
-    Q q;
+    Q q{};
     auto fields = tie_fields(q);
     for_each_field([i](auto& field, const auto& array) { field = array[static_cast<std::size_t>(i)]; }, fields,
                    arrays_);
     return q;
   }
 
+  /// Replaces the parameters of granule i. Unchecked; different granules may be set from different threads.
   void set(Index i, const Q& value) {
     Q copy = value;
     auto fields = tie_fields(copy);

@@ -16,6 +16,10 @@
 #include "halfstep/kernels/quantized_matrix.hpp"
 #include "halfstep/kernels/row_range.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
@@ -44,29 +48,48 @@ void encode_into_row(const float* source, Index r, QuantizedMatrix<Q>& result, s
   result.set_row(r, codes);
 }
 
-/// The ranges of all granules of `matrix` `[rows, cols]` under `tiling`, in granule order. Elements must be finite:
-/// anything else is refused by position, in the name of the call `where`. Reads the matrix once. Class: exact, but for
-/// the mean of |x|, which is summed in double in row order.
+/// What of a `Range` is asked for: a sum of |x| costs as much as both ends.
+enum class RangeParts { ends, ends_and_mean };
+
+/// The ranges of all granules of `matrix` `[rows, cols]` under the tiling of `grid`, in granule order. Elements must be
+/// finite: the first that is not is refused by position, in the name of the call `where`. Reads the matrix once.
+/// Class: exact; the mean of |x| ordered, summed in double over chunks of 64 rows of a granule.
 template <class T>
 [[nodiscard]] std::vector<Range> granule_ranges(std::string_view where, MatrixView<const T> matrix,
-                                                const TilingGrid& grid, ExecutorRef executor) {
-  std::vector<RunningRange> running(static_cast<std::size_t>(grid.count()));
-  // A task is a band of granules that share rows, so that no two tasks touch the same granule.
-  parallel_for(executor, grid.row_tiles(), band_grain(grid.tile_rows() * matrix.cols), [&](Index first, Index last) {
+                                                const TilingGrid& grid, ExecutorRef executor,
+                                                RangeParts parts = RangeParts::ends_and_mean) {
+  // Bands of rows that no granule boundary crosses, so that no two tasks touch the same running range.
+  const Index band_rows = std::min<Index>(grid.tile_rows(), 64);
+  const Index bands_per_tile = chunk_count(grid.tile_rows(), band_rows);
+  const Index bands = grid.row_tiles() * bands_per_tile;
+  std::vector<RunningRange> running(static_cast<std::size_t>(bands * grid.col_tiles()));
+  parallel_for(executor, bands, band_grain(band_rows * matrix.cols), [&](Index first, Index last) {
     std::vector<float> scratch(static_cast<std::size_t>(matrix.cols));
-    const Index end = last * grid.tile_rows() < matrix.rows ? last * grid.tile_rows() : matrix.rows;
-    for (Index r = first * grid.tile_rows(); r < end; ++r) {
-      const float* row = read_row(matrix, r, scratch.data());
-      require_finite_row(where, "matrix", row, r, matrix.cols);
-      grid.for_each_run(r, [&](Index granule, Index begin, Index count) {
-        widen(running[static_cast<std::size_t>(granule)], row + begin, count);
-        add_abs(running[static_cast<std::size_t>(granule)], row + begin, count);
-      });
+    for (Index band = first; band < last; ++band) {
+      const Index tile = band / bands_per_tile;
+      const Index begin = tile * grid.tile_rows() + band % bands_per_tile * band_rows;
+      const Index end = std::min({begin + band_rows, (tile + 1) * grid.tile_rows(), matrix.rows});
+      RunningRange* const ranges = running.data() + band * grid.col_tiles();
+      for (Index r = begin; r < end; ++r) {
+        const float* row = read_row(matrix, r, scratch.data());
+        grid.for_each_run(r, [&](Index granule, Index col, Index count) {
+          RunningRange& range = ranges[granule - tile * grid.col_tiles()];
+          if (!widen(range, row + col, count)) require_finite_row(where, "matrix", row, r, matrix.cols);
+          if (parts == RangeParts::ends_and_mean) add_abs(range, row + col, count);
+        });
+      }
     }
   });
   std::vector<Range> ranges;
-  ranges.reserve(running.size());
-  for (const RunningRange& range : running) ranges.push_back(range.range());
+  ranges.reserve(static_cast<std::size_t>(grid.count()));
+  for (Index g = 0; g < grid.count(); ++g) {
+    const Index tile = g / grid.col_tiles(), col_tile = g % grid.col_tiles();
+    RunningRange all;
+    for (Index band = tile * bands_per_tile; band < (tile + 1) * bands_per_tile; ++band) {
+      all.merge(running[static_cast<std::size_t>(band * grid.col_tiles() + col_tile)]);
+    }
+    ranges.push_back(all.range());
+  }
   return ranges;
 }
 
@@ -105,7 +128,8 @@ template <ScalarQuantizer Q, Viewable M>
   const TilingGrid grid(options.tiling, shape_of(source));
   std::vector<Q> quantizers;
   quantizers.reserve(static_cast<std::size_t>(grid.count()));
-  for (const Range& range : granule_ranges("quantize", source, grid, options.executor)) {
+  const RangeParts parts = reads_mean_abs<Q>() ? RangeParts::ends_and_mean : RangeParts::ends;
+  for (const Range& range : granule_ranges("quantize", source, grid, options.executor, parts)) {
     quantizers.push_back(fit<Q>(range, options.symmetry));
   }
   return quantize_with<Q>(source, quantizers, options);

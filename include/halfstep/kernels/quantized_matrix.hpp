@@ -22,7 +22,7 @@ namespace halfstep::inline HALFSTEP_ABI {
 ///
 /// Codes are dense bit fields, least significant bit first, each row padded to a whole byte; parameters are arrays, one
 /// per member of `Q`. To be inspected, compared and saved; `pack` brings it into a kernel's order. Const access is safe
-/// from any number of threads, and so is writing different rows.
+/// from any number of threads, and so is writing different rows and different granules.
 template <ScalarQuantizer Q>
 class QuantizedMatrix {
  public:
@@ -54,7 +54,10 @@ class QuantizedMatrix {
   /// The quantizer of element (r, c).
   [[nodiscard]] Q quantizer_at(Index r, Index c) const { return parameters_.get(grid_.granule(r, c)); }
 
-  [[nodiscard]] std::uint8_t code(Index r, Index c) const { return read_code(packed_row(r), bits, c); }
+  /// The code of element (r, c). Unchecked, as are the other accessors.
+  [[nodiscard]] std::uint8_t code(Index r, Index c) const {
+    return code_at(codes_.data() + r * row_bytes_, bits, static_cast<std::size_t>(c));
+  }
   /// The real value that element (r, c) stands for.
   [[nodiscard]] float value(Index r, Index c) const { return quantizer_at(r, c).decode(std::int32_t{code(r, c)}); }
 
@@ -74,15 +77,19 @@ class QuantizedMatrix {
     pack_bits({codes, static_cast<std::size_t>(cols())}, bits, packed_row(r));
   }
 
+  /// Same shape, tiling, storage, parameters and codes.
+  friend bool operator==(const QuantizedMatrix& a, const QuantizedMatrix& b) {
+    return a.shape_ == b.shape_ && a.tiling_ == b.tiling_ && a.scale_storage_ == b.scale_storage_ &&
+           a.parameters_ == b.parameters_ && a.codes_ == b.codes_;
+  }
+
   /// Bytes of codes and parameters, scales counted in their storage type.
   [[nodiscard]] Index bytes() const {
-    Index parameter_bytes = 0;
-    Q q;
-    std::apply([&](const auto&... field) { ((parameter_bytes += static_cast<Index>(sizeof field)), ...); },
-               tie_fields(q));
+    Index parameter_bytes = ParameterArrays<Q>::bytes_per_value();
     if constexpr (HasScale<Q>) parameter_bytes += storage_bytes(scale_storage_) - static_cast<Index>(sizeof(float));
     return shape_.rows * row_bytes_ + grid_.count() * parameter_bytes;
   }
+  /// Bits per element, parameters included; 0 for a matrix without elements.
   [[nodiscard]] double bits_per_weight() const {
     const Index size = shape_.rows * shape_.cols;
     return size == 0 ? 0.0 : 8.0 * static_cast<double>(bytes()) / static_cast<double>(size);

@@ -16,22 +16,30 @@
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
+#include "halfstep/core/error.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/kernels/encoded_matrix.hpp"
 #include "halfstep/kernels/packed_matrix.hpp"
 #include "halfstep/simd/pinned.hpp"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace halfstep::inline HALFSTEP_ABI {
+
+/// The byte of plane p of row m that meets position k of the K axis of `w`.
+[[nodiscard]] inline std::int64_t activation_byte(const EncodedRows& x, int p, Index m, const PackedMatrix& w,
+                                                  Index k) {
+  return x.plane[static_cast<std::size_t>(p)][m * x.row_stride + x.layout.position(w.channel(k))];
+}
 
 /// `sum_k a_p(m, k) b_r(n, k)` over group g, exact.
 [[nodiscard]] inline std::int64_t plane_dot(const EncodedRows& x, int p, Index m, const PackedMatrix& w, int r, Index n,
                                             Index g) {
   std::int64_t dot = 0;
-  const std::uint8_t* row = x.plane[static_cast<std::size_t>(p)] + m * x.row_stride;
-  for (Index k = w.layout().begin(g); k < w.layout().begin(g) + w.layout().length(g); ++k) {
-    dot += std::int64_t{row[x.layout.position(k)]} * w.plane_value(r, n, k);
+  const Index first = w.layout().begin(g);
+  for (Index k = first; k < first + w.layout().length(g); ++k) {
+    dot += activation_byte(x, p, m, w, k) * w.plane_value(r, n, k);
   }
   return dot;
 }
@@ -48,8 +56,7 @@ namespace halfstep::inline HALFSTEP_ABI {
       t += simd::pinned(weight * static_cast<double>(plane_dot(x, p, m, w, r, n, g)));
     }
     std::int64_t sum = 0;
-    const std::uint8_t* row = x.plane[static_cast<std::size_t>(p)] + m * x.row_stride;
-    for (Index k = first; k < first + length; ++k) sum += row[x.layout.position(k)];
+    for (Index k = first; k < first + length; ++k) sum += activation_byte(x, p, m, w, k);
     sum_a += simd::pinned(weight_p * static_cast<double>(sum));
   }
   for (int r = 0; r < w.plane_count(); ++r) {
@@ -62,9 +69,12 @@ namespace halfstep::inline HALFSTEP_ABI {
   return t + simd::pinned(simd::pinned(static_cast<double>(length) * zero_m) * zero_n);
 }
 
-/// The product `[x.rows, w.rows]` without bias or activation function. The K of both must agree, and x must be encoded
-/// in the order in which w reads its columns.
+/// The product `[x.rows, w.rows]` without bias or activation function, of rows whose columns are in the order of the
+/// input channels. Errors: another number of columns.
 [[nodiscard]] inline MatrixF reference_product(const EncodedRows& x, const PackedMatrix& w) {
+  if (x.layout.k != w.cols()) {
+    raise("reference_product", "x has ", x.layout.k, " columns, packed weight expects ", w.cols());
+  }
   MatrixF out(x.rows, w.rows());
   for (Index m = 0; m < x.rows; ++m) {
     for (Index n = 0; n < w.rows(); ++n) {
@@ -78,6 +88,10 @@ namespace halfstep::inline HALFSTEP_ABI {
     }
   }
   return out;
+}
+
+[[nodiscard]] inline MatrixF reference_product(const EncodedMatrix& x, const PackedMatrix& w) {
+  return reference_product(x.rows_view(), w);
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -75,6 +75,26 @@ template <ScalarQuantizer Q>
   }
 }
 
+/// Unit and zero of a lowering, without its planes.
+struct LoweringScale {
+  float unit = 1;
+  float zero = 0;
+};
+
+/// `unit` and `zero` of `lower(q)`. A quantizer whose planes are the same for all parameters may offer them as
+/// `q.lowering_scale()`, which spares dynamic activations a table per row.
+template <ScalarQuantizer Q>
+[[nodiscard]] LoweringScale lowering_scale(const Q& q) {
+  if constexpr (requires {
+                  { q.lowering_scale() } -> std::same_as<LoweringScale>;
+                }) {
+    return q.lowering_scale();
+  } else {
+    const Lowering lowering = lower(q);
+    return {lowering.unit, lowering.zero};
+  }
+}
+
 /// Parameters of `Q` that cover `range`, symmetric where asked for and where `Q` knows the difference.
 template <ScalarQuantizer Q>
 [[nodiscard]] Q fit(Range range, Symmetry symmetry) {

@@ -65,6 +65,8 @@ struct Uniform {
     return {scale, simd::round_clamp(-low / scale, 0.0f, static_cast<float>(max_code))};
   }
 
+  /// Exact: the codes themselves are the plane.
+  [[nodiscard]] LoweringScale lowering_scale() const { return {scale, static_cast<float>(zero_point)}; }
   [[nodiscard]] Lowering lower() const { return lower_codes(1 << Bits, scale, static_cast<float>(zero_point)); }
 };
 

@@ -1,0 +1,74 @@
+#pragma once
+
+/// \file
+/// Between rows of bytes and the lines of a packed weight: 16 rows of K side by side, 4 bytes of each to a line.
+///
+///     byte line j:    n0: k 4j..4j+3 | n1: k 4j..4j+3 | ... | n15                 64 bytes
+///     nibble line j:  n0: (k 8j | k 8j+4 << 4) (k 8j+1 | k 8j+5 << 4) ... | n1 ...  64 bytes for 16 x 8 codes
+///
+/// `k` is a multiple of 16 throughout, `line_stride` the distance in bytes between lines of the same lane tile.
+
+#include "halfstep/config.hpp"
+#include "halfstep/core/matrix_view.hpp"
+
+#include <cstdint>
+#include <cstring>
+
+namespace halfstep::inline HALFSTEP_ABI {
+
+/// Rows of a lane tile.
+inline constexpr Index lane_tile_rows = 16;
+
+/// The four bytes at `p`, the first lowest.
+[[nodiscard]] inline std::uint32_t load_four(const std::uint8_t* p) {
+  std::uint32_t word = 0;
+  std::memcpy(&word, p, 4);
+  return word;
+}
+inline void store_four(std::uint8_t* p, std::uint32_t word) { std::memcpy(p, &word, 4); }
+
+/// 16 rows of `k` bytes, `row_stride` apart, into byte lines.
+inline void rows_to_byte_lines(const std::uint8_t* rows, Index row_stride, Index k, std::uint8_t* lines,
+                               Index line_stride) {
+  for (Index i = 0; i < k; i += 4, lines += line_stride) {
+    for (Index n = 0; n < lane_tile_rows; ++n) store_four(lines + 4 * n, load_four(rows + n * row_stride + i));
+  }
+}
+
+/// 16 rows of `k` codes below 16 into nibble lines.
+inline void rows_to_nibble_lines(const std::uint8_t* rows, Index row_stride, Index k, std::uint8_t* lines,
+                                 Index line_stride) {
+  for (Index i = 0; i < k; i += 8, lines += line_stride) {
+    for (Index n = 0; n < lane_tile_rows; ++n) {
+      const std::uint8_t* row = rows + n * row_stride + i;
+      store_four(lines + 4 * n, load_four(row) | load_four(row + 4) << 4);
+    }
+  }
+}
+
+/// 4 columns of 16 bytes each (k, k + 1, k + 2, k + 3 of 16 rows) into one byte line.
+inline void columns_to_byte_line(const std::uint8_t* columns, Index column_stride, std::uint8_t* line) {
+  std::uint32_t words[lane_tile_rows];
+  for (Index n = 0; n < lane_tile_rows; ++n) {
+    const std::uint8_t* c = columns + n;
+    words[n] = std::uint32_t{c[0]} | std::uint32_t{c[column_stride]} << 8 | std::uint32_t{c[2 * column_stride]} << 16 |
+               std::uint32_t{c[3 * column_stride]} << 24;
+  }
+  std::memcpy(line, words, sizeof words);
+}
+
+/// Row `n` < 16 out of byte lines, `k` bytes.
+inline void byte_lines_to_row(const std::uint8_t* lines, Index line_stride, Index n, Index k, std::uint8_t* row) {
+  for (Index i = 0; i < k; i += 4, lines += line_stride) store_four(row + i, load_four(lines + 4 * n));
+}
+
+/// Row `n` < 16 out of nibble lines, `k` codes.
+inline void nibble_lines_to_row(const std::uint8_t* lines, Index line_stride, Index n, Index k, std::uint8_t* row) {
+  for (Index i = 0; i < k; i += 8, lines += line_stride) {
+    const std::uint32_t word = load_four(lines + 4 * n);
+    store_four(row + i, word & 0x0f0f0f0fu);
+    store_four(row + i + 4, word >> 4 & 0x0f0f0f0fu);
+  }
+}
+
+}  // namespace halfstep::inline HALFSTEP_ABI
