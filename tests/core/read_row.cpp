@@ -1,0 +1,37 @@
+#include "halfstep/core/read_row.hpp"
+
+#include <vector>
+
+#include "support/catch.hpp"
+
+namespace hs = halfstep;
+
+TEST_CASE("a row that is an array of floats is read in place", "[read_row]") {
+  const std::vector<float> memory{1, 2, 3, 4, 5, 6};
+  const hs::MatrixView view(memory.data(), 2, 3);
+  std::vector<float> scratch(3);
+  CHECK(hs::read_row(view, 1, scratch.data()) == memory.data() + 3);
+}
+
+TEMPLATE_TEST_CASE("other rows are copied and converted", "[read_row]", float, double, hs::Half, hs::BFloat16, int) {
+  std::vector<TestType> memory;
+  for (int i = 0; i < 40; ++i) {
+    if constexpr (std::is_same_v<TestType, hs::Half>) {
+      memory.push_back(hs::half_from_float(static_cast<float>(i)));
+    } else if constexpr (std::is_same_v<TestType, hs::BFloat16>) {
+      memory.push_back(hs::bfloat16_from_float(static_cast<float>(i)));
+    } else {
+      memory.push_back(static_cast<TestType>(i));
+    }
+  }
+  const hs::MatrixView<const TestType> column_major(memory.data(), 5, 8, 1, 5);
+  const hs::MatrixView<const TestType> row_major(memory.data(), 5, 8);
+  std::vector<float> scratch(9, -1.0f);
+  for (hs::Index r = 0; r < 5; ++r) {
+    const float* by_stride = hs::read_row(column_major, r, scratch.data());
+    for (hs::Index c = 0; c < 8; ++c) CHECK(by_stride[c] == static_cast<float>(r + 5 * c));
+    const float* in_a_row = hs::read_row(row_major, r, scratch.data());
+    for (hs::Index c = 0; c < 8; ++c) CHECK(in_a_row[c] == static_cast<float>(8 * r + c));
+  }
+  CHECK(scratch[8] == -1);  // nothing behind the row is written
+}
