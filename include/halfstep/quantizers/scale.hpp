@@ -24,6 +24,12 @@ namespace halfstep::inline HALFSTEP_ABI {
   return (high * 0.5f - low * 0.5f) / steps * 2.0f;
 }
 
+/// `scale`, or where `steps` of it reach beyond the floats, what keeps them finite (an ulp or so below the largest).
+[[nodiscard]] constexpr float finite_scale(float scale, float steps) {
+  if (scale * steps <= std::numeric_limits<float>::max()) return scale;
+  return 0x1.fffffp127f / steps;
+}
+
 /// The type in which a scale is kept beside the codes. What rounding divides by is the stored scale.
 enum class ScaleStorage { f32, f16 };
 

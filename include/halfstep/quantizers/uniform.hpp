@@ -54,15 +54,20 @@ struct Uniform {
 
   /// Affine: the range is widened to hold 0; `scale = (max - min) / (2^b - 1)`, `zero_point = rne(-min / scale)`.
   /// Symmetric: `scale = absmax / (2^(b-1) - 1)`, so that codes keep to -(2^(b-1)-1) .. 2^(b-1)-1.
-  /// An empty range, or one too small for a normal step, gives scale 1. Range ends must be finite.
+  /// An empty range gives scale 1, one too small for a normal step the smallest normal scale, and the scale of one that
+  /// fills the floats is reduced until every code has a finite value. Range ends must be finite.
   [[nodiscard]] static Uniform fit(Range range, Symmetry symmetry = Symmetry::affine) {
     if (symmetry == Symmetry::symmetric) {
-      return {usable_scale(absmax(range) / static_cast<float>((1 << (Bits - 1)) - 1)), 1 << (Bits - 1)};
+      constexpr int half = 1 << (Bits - 1);
+      const float scale = usable_scale(absmax(range) / static_cast<float>(half - 1));
+      return {finite_scale(scale, static_cast<float>(half)), half};
     }
     const float low = range.min < 0 ? range.min : 0.0f;
     const float high = range.max > 0 ? range.max : 0.0f;
     const float scale = usable_scale(divided_span(low, high, static_cast<float>(max_code)));
-    return {scale, simd::round_clamp(-low / scale, 0.0f, static_cast<float>(max_code))};
+    const std::int32_t zero_point = simd::round_clamp(-low / scale, 0.0f, static_cast<float>(max_code));
+    const std::int32_t steps = zero_point > max_code - zero_point ? zero_point : max_code - zero_point;
+    return {finite_scale(scale, static_cast<float>(steps)), zero_point};
   }
 
   /// Exact: the codes themselves are the plane.

@@ -1,0 +1,46 @@
+#include "halfstep/quantizers/scale.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "support/catch.hpp"
+
+namespace hs = halfstep;
+
+namespace {
+constexpr float largest = std::numeric_limits<float>::max();
+constexpr float smallest = std::numeric_limits<float>::min();
+}  // namespace
+
+TEST_CASE("a scale can be divided by", "[scale]") {
+  STATIC_REQUIRE(hs::usable_scale(0.25f) == 0.25f);
+  STATIC_REQUIRE(hs::usable_scale(0.0f) == 1.0f);
+  STATIC_REQUIRE(hs::usable_scale(-0.0f) == 1.0f);
+  STATIC_REQUIRE(hs::usable_scale(0x1p-140f) == smallest);
+  CHECK(hs::usable_scale(std::numeric_limits<float>::quiet_NaN()) == 1.0f);
+}
+
+TEST_CASE("a span is divided without overflow", "[scale]") {
+  STATIC_REQUIRE(hs::divided_span(-1, 3, 8) == 0.5f);
+  CHECK(hs::divided_span(-largest, largest, 4) == largest / 2);
+  CHECK(std::isfinite(hs::divided_span(-largest, largest, 3)));
+}
+
+TEST_CASE("steps stay finite", "[scale]") {
+  STATIC_REQUIRE(hs::finite_scale(0.25f, 255) == 0.25f);
+  for (float steps = 2; steps <= 256; ++steps) {
+    const float scale = hs::finite_scale(largest / 1.5f, steps);
+    CHECK(std::isfinite(scale * steps));
+    CHECK(scale * steps > largest * 0.999f);
+  }
+}
+
+TEST_CASE("a stored scale is what its type gives back", "[scale]") {
+  CHECK(hs::stored_scale(0.1f, hs::ScaleStorage::f32) == 0.1f);
+  CHECK(hs::stored_scale(0.1f, hs::ScaleStorage::f16) == hs::to_float(hs::half_from_float(0.1f)));
+  CHECK(hs::stored_scale(1e-30f, hs::ScaleStorage::f16) == 0x1p-24f);
+  CHECK(hs::stored_scale(1e30f, hs::ScaleStorage::f16) == 65504.0f);
+  CHECK(hs::stored_scale(0x1.8p-24f, hs::ScaleStorage::f16) == 0x1p-23f);  // a tie between subnormals goes to the even
+  STATIC_REQUIRE(hs::storage_bytes(hs::ScaleStorage::f32) == 4);
+  STATIC_REQUIRE(hs::storage_bytes(hs::ScaleStorage::f16) == 2);
+}
