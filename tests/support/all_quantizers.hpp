@@ -4,6 +4,7 @@
 /// The list of quantizers that the typed tests run over: a quantizer that is appended here is tested for everything
 /// that all quantizers promise.
 
+#include <algorithm>
 #include <tuple>
 #include <vector>
 
@@ -15,7 +16,8 @@ namespace halfstep_tests {
 
 using AllQuantizers = std::tuple<halfstep::Uniform<2>, halfstep::Uniform<3>, halfstep::Uniform<4>, halfstep::Uniform<5>,
                                  halfstep::Uniform<6>, halfstep::Uniform<7>, halfstep::Uniform<8>,  //
-                                 SqrtQuantizer<3>, SqrtQuantizer<4>, EvenOddQuantizer<4>, PowerQuantizer<4>>;
+                                 SqrtQuantizer<3>, SqrtQuantizer<4>, EvenOddQuantizer<4>, PowerQuantizer<4>,
+                                 WarpQuantizer<4>, WarpQuantizer<5>>;
 
 /// A code that a quantizer's header exempts from `encode(decode(c))` giving the same value; overload for the quantizer.
 template <class Q>
@@ -50,7 +52,8 @@ std::vector<Q> quantizers_to_test() {
   std::vector<Q> quantizers{Q{}};
   for (const halfstep::Range& range : ranges_to_fit()) {
     for (const halfstep::Symmetry symmetry : {halfstep::Symmetry::affine, halfstep::Symmetry::symmetric}) {
-      quantizers.push_back(halfstep::fit<Q>(range, symmetry));
+      const Q q = halfstep::fit<Q>(range, symmetry);
+      if (std::find(quantizers.begin(), quantizers.end(), q) == quantizers.end()) quantizers.push_back(q);
     }
   }
   return quantizers;

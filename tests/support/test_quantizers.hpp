@@ -106,4 +106,36 @@ struct PowerQuantizer {
   static PowerQuantizer fit(halfstep::Range range) { return {halfstep::usable_scale(range.max)}; }
 };
 
+/// `value = scale * (c + warp * c^2)`, warped by what the granule's mean says: its planes depend on its parameters.
+template <int Bits>
+struct WarpQuantizer {
+  static constexpr int bits = Bits;
+  float scale = 1;
+  float warp = 0.1f;
+  friend bool operator==(const WarpQuantizer&, const WarpQuantizer&) = default;
+
+  template <class T>
+  auto encode(T x) const {
+    namespace simd = halfstep::simd;
+    // The root of scale * (c + warp * c^2) = x, clamped first so that nothing overflows.
+    const float most = (1 << Bits) * (1 + warp * (1 << Bits));
+    const T y = simd::clamp(x / T(scale), 0.0f, most);
+    const T root = simd::sqrt(simd::pinned(T(4 * warp) * y) + T(1.0f));
+    return simd::round_clamp((root - T(1.0f)) / T(2 * warp), 0, (1 << Bits) - 1);
+  }
+  template <class C>
+  auto decode(C code) const {
+    const auto c = halfstep::simd::to_float(code);
+    using F = halfstep::simd::FloatOf<C>;
+    return (c + halfstep::simd::pinned(F(warp) * (c * c))) * F(scale);
+  }
+  static WarpQuantizer fit(halfstep::Range range) {
+    constexpr float last = (1 << Bits) - 1;
+    const float ratio = range.max > 0 ? range.mean_abs / range.max : 0.5f;
+    const float warp = halfstep::simd::clamp(ratio, 0.125f, 1.0f) * 0.25f;
+    const float most = last * (1 + warp * last);
+    return {halfstep::finite_scale(halfstep::usable_scale(range.max / most), 2 * most), warp};
+  }
+};
+
 }  // namespace halfstep_tests

@@ -1,0 +1,69 @@
+#include "halfstep/kernels/lines.hpp"
+
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "support/catch.hpp"
+
+namespace hs = halfstep;
+
+namespace {
+
+std::vector<std::uint8_t> random_bytes(std::size_t count, unsigned limit) {
+  std::mt19937 generator(3);
+  std::vector<std::uint8_t> bytes(count);
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(generator() % limit);
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("byte lines hold four k of sixteen rows", "[lines]") {
+  for (const hs::Index k : {0, 16, 32, 80}) {
+    const hs::Index row_stride = k + 5, line_stride = 3 * 64;
+    const auto rows = random_bytes(static_cast<std::size_t>(16 * row_stride), 256);
+    std::vector<std::uint8_t> lines(static_cast<std::size_t>(k / 4 * line_stride), 0xee);
+    hs::rows_to_byte_lines(rows.data(), row_stride, k, lines.data(), line_stride);
+    for (hs::Index n = 0; n < 16; ++n) {
+      std::vector<std::uint8_t> row(static_cast<std::size_t>(k));
+      hs::byte_lines_to_row(lines.data(), line_stride, n, k, row.data());
+      for (hs::Index i = 0; i < k; ++i) {
+        REQUIRE(lines[static_cast<std::size_t>(i / 4 * line_stride + n * 4 + i % 4)] ==
+                rows[static_cast<std::size_t>(n * row_stride + i)]);
+        REQUIRE(row[static_cast<std::size_t>(i)] == rows[static_cast<std::size_t>(n * row_stride + i)]);
+      }
+    }
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      if (i % 192 >= 64) REQUIRE(lines[i] == 0xee);  // other lane tiles are left alone
+    }
+  }
+}
+
+TEST_CASE("nibble lines hold eight k of sixteen rows, four to a half", "[lines]") {
+  for (const hs::Index k : {0, 16, 48}) {
+    const hs::Index row_stride = k + 1, line_stride = 2 * 64;
+    const auto rows = random_bytes(static_cast<std::size_t>(16 * row_stride), 16);
+    std::vector<std::uint8_t> lines(static_cast<std::size_t>(k / 8 * line_stride), 0xee);
+    hs::rows_to_nibble_lines(rows.data(), row_stride, k, lines.data(), line_stride);
+    for (hs::Index n = 0; n < 16; ++n) {
+      std::vector<std::uint8_t> row(static_cast<std::size_t>(k));
+      hs::nibble_lines_to_row(lines.data(), line_stride, n, k, row.data());
+      for (hs::Index i = 0; i < k; ++i) {
+        const std::uint8_t byte = lines[static_cast<std::size_t>(i / 8 * line_stride + n * 4 + i % 4)];
+        const std::uint8_t code = rows[static_cast<std::size_t>(n * row_stride + i)];
+        REQUIRE((i % 8 < 4 ? byte & 15 : byte >> 4) == code);
+        REQUIRE(row[static_cast<std::size_t>(i)] == code);
+      }
+    }
+  }
+}
+
+TEST_CASE("a line is also made of columns", "[lines]") {
+  const auto columns = random_bytes(4 * 20, 256);
+  std::vector<std::uint8_t> line(64);
+  hs::columns_to_byte_line(columns.data(), 20, line.data());
+  for (std::size_t n = 0; n < 16; ++n) {
+    for (std::size_t i = 0; i < 4; ++i) CHECK(line[4 * n + i] == columns[20 * i + n]);
+  }
+}

@@ -1,0 +1,133 @@
+#include "halfstep/kernels/pack.hpp"
+
+#include <cmath>
+#include <vector>
+
+#include "halfstep/core/thread_pool.hpp"
+#include "halfstep/kernels/quantize.hpp"
+#include "halfstep/kernels/unpack.hpp"
+#include "kernels/matrices.hpp"
+#include "support/all_quantizers.hpp"
+#include "support/catch.hpp"
+
+namespace hs = halfstep;
+using namespace halfstep_tests;
+
+namespace {
+
+/// How far a packed value may be from `decode`: what the lowering says, or, where planes of different granules do not
+/// fit together and tables take their place, half of 1 / 65534 of the span; and some rounding.
+template <class Q>
+double error_bound(const Q& q) {
+  double least = static_cast<double>(q.decode(std::int32_t{0})), most = least;
+  for (int code = 1; code < hs::level_count<Q>; ++code) {
+    const auto level = static_cast<double>(q.decode(std::int32_t{code}));
+    least = std::fmin(least, level);
+    most = std::fmax(most, level);
+  }
+  return std::fmax(static_cast<double>(hs::lower(q).max_error), (most - least) / 131000) +
+         std::ldexp(std::fabs(least) + std::fabs(most), -22);
+}
+
+/// Every element of a packed weight against the lowering of its quantizer; sums against its planes; and the way back.
+template <class Q>
+void check_packed(const hs::QuantizedMatrix<Q>& quantized) {
+  const hs::PackedMatrix packed = hs::pack(quantized);
+  REQUIRE(packed.shape() == quantized.shape());
+  const hs::KLayout& layout = packed.layout();
+  for (hs::Index n = 0; n < packed.rows(); ++n) {
+    for (hs::Index g = 0; g < layout.groups(); ++g) {
+      std::vector<std::int64_t> sums(2);
+      for (hs::Index k = layout.begin(g); k < layout.begin(g) + layout.length(g); ++k) {
+        const hs::Index column = packed.channel(k);
+        double value = -static_cast<double>(packed.zero(g)[n]);
+        for (int p = 0; p < packed.plane_count(); ++p) {
+          const int plane = packed.plane_value(p, n, k);
+          value += static_cast<double>(packed.plane_weight(p)) * plane;
+          sums[static_cast<std::size_t>(p)] += plane;
+        }
+        value *= static_cast<double>(packed.scale(g)[n]);
+        const Q q = quantized.quantizer_at(n, column);
+        const double decoded = static_cast<double>(q.decode(std::int32_t{quantized.code(n, column)}));
+        CAPTURE(n, k, value, decoded);
+        if constexpr (requires { q.zero_point; }) {  // exact but for the rounding of decode
+          REQUIRE(std::fabs(value - decoded) <= std::ldexp(std::fabs(decoded), -24));
+        } else {
+          REQUIRE(std::fabs(value - decoded) <= error_bound(q));
+        }
+      }
+      for (int p = 0; p < packed.plane_count(); ++p) {
+        REQUIRE(packed.sum(p, g)[n] == sums[static_cast<std::size_t>(p)]);
+      }
+    }
+  }
+  for (hs::Index n = packed.rows(); n < packed.padded_rows(); ++n) {
+    for (hs::Index g = 0; g < layout.groups(); ++g) {
+      CHECK(packed.scale(g)[n] == 0);
+      CHECK(packed.zero(g)[n] == 0);
+      for (int p = 0; p < packed.plane_count(); ++p) CHECK(packed.sum(p, g)[n] == 0);
+    }
+  }
+  hs::QuantizedMatrix<Q> frame(quantized.shape(), quantized.tiling(), quantized.scale_storage());
+  for (hs::Index i = 0; i < quantized.grid().count(); ++i) frame.set_quantizer(i, quantized.quantizer(i));
+  CHECK(hs::unpack(packed, frame) == quantized);
+  CHECK(hs::pack(hs::unpack(packed, frame)) == packed);
+  if (packed.level_count() > 0) {
+    const hs::MatrixU8 codes = hs::unpack_codes(packed);
+    for (hs::Index n = 0; n < packed.rows(); ++n) {
+      for (hs::Index k = 0; k < packed.cols(); ++k) REQUIRE(codes(n, k) == quantized.code(n, k));
+    }
+  }
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("packing keeps every value and comes back, for every tiling", "[pack]", AllQuantizers) {
+  for (const hs::Symmetry symmetry : {hs::Symmetry::affine, hs::Symmetry::symmetric}) {
+    for (const hs::Tiling& tiling : all_tilings(50)) {
+      CAPTURE(tiling.tile_rows, tiling.tile_cols);
+      const hs::MatrixF w = random_eigen(19, 50, 11, 1, 0.5f);
+      check_packed(hs::quantize<TestType>(w, {.tiling = tiling, .symmetry = symmetry}));
+    }
+  }
+}
+
+TEST_CASE("every shape", "[pack]") {
+  for (const hs::Index rows : {0, 1, 15, 16, 17, 63, 64, 65, 130}) {
+    for (const hs::Index cols : {0, 1, 3, 16, 17, 64, 100}) {
+      for (const hs::Tiling& tiling : {hs::per_row(), hs::per_group(32), dealt_columns(cols, 16)}) {
+        const hs::MatrixF w = random_eigen(rows, cols, 12);
+        check_packed(hs::quantize<hs::Uniform<4>>(w, {.tiling = tiling}));
+        check_packed(hs::quantize<hs::Uniform<8>>(w, {.tiling = tiling}));
+      }
+    }
+  }
+}
+
+TEST_CASE("few bits stay few, and a zero that all share vanishes", "[pack]") {
+  const hs::MatrixF w = random_eigen(64, 128, 13);
+  const auto symmetric =
+      hs::pack(hs::quantize<hs::Uniform<4>>(w, {.tiling = hs::per_group(64), .symmetry = hs::Symmetry::symmetric}));
+  CHECK(symmetric.storage() == hs::WeightStorage::nibbles);
+  CHECK_FALSE(symmetric.has_zeros());
+  // 4 bits, a scale and a sum for each 64.
+  CHECK(symmetric.bits_per_weight() == 4 + 2 * 32.0 / 64);
+  const auto affine = hs::pack(hs::quantize<hs::Uniform<4>>(w, {.tiling = hs::per_group(64)}));
+  CHECK(affine.storage() == hs::WeightStorage::nibbles);
+  CHECK(affine.has_zeros());
+  CHECK(affine.zeros_are_integers());
+  CHECK(affine.bits_per_weight() == 4 + 3 * 32.0 / 64);
+  CHECK(hs::pack(hs::quantize<hs::Uniform<5>>(w)).storage() == hs::WeightStorage::bytes);
+  CHECK(hs::pack(hs::quantize<WarpQuantizer<4>>(w, {.tiling = hs::per_row()})).storage() == hs::WeightStorage::bytes);
+  // Parameters of one granule are always shared.
+  CHECK(hs::pack(hs::quantize<WarpQuantizer<4>>(w)).storage() == hs::WeightStorage::nibbles);
+}
+
+TEST_CASE("the executor does not show", "[pack]") {
+  hs::ThreadPool pool(3);
+  const hs::MatrixF w = random_eigen(150, 700, 14);
+  const auto quantized = hs::quantize<hs::Uniform<3>>(w, {.tiling = hs::per_group(32)});
+  CHECK(hs::pack(quantized, pool) == hs::pack(quantized));
+  const auto warped = hs::quantize<WarpQuantizer<5>>(w, {.tiling = hs::per_group(32)});
+  CHECK(hs::pack(warped, pool) == hs::pack(warped));
+}
