@@ -17,7 +17,8 @@ namespace halfstep {
 ///
 ///     d[m][16 t + j]  (+)=  sum_k a[m][k] * panel(k, 16 t + j)          0 <= m < rows <= max_rows, 0 <= t < tiles
 ///
-/// No step saturates. Sums stay in int32: the caller keeps k at 65793 or less from a zeroed d on.
+/// No step saturates. Sums stay in int32: the caller keeps k at 65793 or less from a zeroed d on. k may be 0, which
+/// zeroes d.
 struct TileKernel {
   const char* name;                ///< instruction set and route
   std::int64_t max_rows;           ///< rows of a tile
