@@ -18,6 +18,6 @@ output="$halfstep/build/quickstart"
 mkdir -p "$output"
 "$halfstep/build/examples/quantize_vit" \
   --model "$halfstep/examples/data/glyph_vit.safetensors" \
-  --data "$halfstep/examples/data/glyph_eval.safetensors" \
+  --eval "$halfstep/examples/data/glyph_eval.safetensors" \
   --report "$output/report.html" --json "$output/report.json" "$@"
 say "Report: $output/report.html"

@@ -19,7 +19,9 @@ hs::MatrixF batch(std::uint64_t number) {
   return x;
 }
 
-double mean_squared_error(const hs::Uniform<4>& q, const hs::MatrixF& x) { return hs::compare(x, hs::fake_quantize(x, q)).mse(); }
+double mean_squared_error(const hs::Uniform<4>& q, const hs::MatrixF& x) {
+  return hs::compare(x, hs::fake_quantize(x, q)).mse();
+}
 
 }  // namespace
 

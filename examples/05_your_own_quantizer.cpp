@@ -46,7 +46,8 @@ int main() {
     }
     probabilities.row(m) /= sum;
   }
-  for (hs::Index i = 0; i < values.size(); ++i) values.data()[i] = random.normal(static_cast<std::uint64_t>(1'000'000 + i));
+  for (hs::Index i = 0; i < values.size(); ++i)
+    values.data()[i] = random.normal(static_cast<std::uint64_t>(1'000'000 + i));
 
   const hs::Range range{0, probabilities.maxCoeff(), probabilities.mean()};
   const auto square = SquareLevels<4>::fit(range);

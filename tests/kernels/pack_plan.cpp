@@ -1,7 +1,6 @@
 #include "halfstep/kernels/pack_plan.hpp"
 
 #include <cmath>
-#include <optional>
 #include <vector>
 
 #include "halfstep/kernels/pack.hpp"
@@ -72,16 +71,17 @@ double packed_value(const hs::PackedMatrix& packed, hs::Index n, hs::Index k) {
 TEST_CASE("a plane is moved into s8, by the common zero where it can vanish", "[pack_plan]") {
   hs::BytePlane plane;
   for (std::size_t code = 0; code < 256; ++code) plane.values[code] = static_cast<std::int16_t>(code);
-  CHECK(hs::plane_offset(plane, 16, 8.0f) == 8);
-  CHECK(hs::plane_offset(plane, 16, 0.0f) == 0);
-  CHECK(hs::plane_offset(plane, 256, 128.0f) == 128);
-  CHECK(hs::plane_offset(plane, 256, 127.0f) == 128);  // 255 - 127 does not fit
-  CHECK(hs::plane_offset(plane, 16, 7.5f) == 8);
-  CHECK(hs::plane_offset(plane, 16, -200.0f) == 8);
-  CHECK(hs::plane_offset(plane, 256, std::nullopt) == 128);
+  const auto offset_with_zero = [&](int levels, float zero) { return hs::plane_offset(plane, levels, &zero); };
+  CHECK(offset_with_zero(16, 8.0f) == 8);
+  CHECK(offset_with_zero(16, 0.0f) == 0);
+  CHECK(offset_with_zero(256, 128.0f) == 128);
+  CHECK(offset_with_zero(256, 127.0f) == 128);  // 255 - 127 does not fit
+  CHECK(offset_with_zero(16, 7.5f) == 8);
+  CHECK(offset_with_zero(16, -200.0f) == 8);
+  CHECK(hs::plane_offset(plane, 256, nullptr) == 128);
   for (std::size_t code = 0; code < 256; ++code)
     plane.values[code] = static_cast<std::int16_t>(static_cast<int>(code) - 12);
-  CHECK(hs::plane_offset(plane, 16, std::nullopt) == 0);  // signed and small: as it is
+  CHECK(hs::plane_offset(plane, 16, nullptr) == 0);  // signed and small: as it is
 }
 
 TEST_CASE("granules of other planes and weights are brought together by their tables", "[pack_plan]") {

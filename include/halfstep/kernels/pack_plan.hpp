@@ -26,13 +26,13 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// What the values of a plane are lowered by to fit s8: the zero that all granules share, if the values then fit (it
-/// vanishes), nothing if they fit as they are and some are negative, or the middle of the plane.
-[[nodiscard]] inline int plane_offset(const BytePlane& plane, int levels, std::optional<float> common_zero) {
+/// What the values of a plane are lowered by to fit s8: the zero that all granules share (null: none), if the values
+/// then fit (it vanishes), nothing if they fit as they are and some are negative, or the middle of the plane.
+[[nodiscard]] inline int plane_offset(const BytePlane& plane, int levels, const float* common_zero) {
   const auto end = plane.values.begin() + levels;
   const int least = *std::min_element(plane.values.begin(), end);
   const int largest = *std::max_element(plane.values.begin(), end);
-  if (common_zero && std::fabs(*common_zero) < 512.0f && *common_zero == std::nearbyint(*common_zero)) {
+  if (common_zero != nullptr && std::fabs(*common_zero) < 512.0f && *common_zero == std::nearbyint(*common_zero)) {
     const int zero = static_cast<int>(*common_zero);
     if (least - zero >= -128 && largest - zero <= 127) return zero;
   }
@@ -66,8 +66,8 @@ class PackPlan {
       model_ = two_planes_of_a_table(Q{});
       lower_all(executor);
     }
-    const std::optional<float> common =
-        common_zero_ && model_.plane_count == 1 && granules > 0 ? std::optional<float>(zeros_[0]) : std::nullopt;
+    const bool is_common = common_zero_ && model_.plane_count == 1 && granules > 0;
+    const float* const common = is_common ? zeros_.data() : nullptr;
     for (int p = 0; p < model_.plane_count; ++p) {
       const BytePlane& plane = model_.planes[static_cast<std::size_t>(p)];
       offsets_[static_cast<std::size_t>(p)] = plane_offset(plane, level_count<Q>, common);
@@ -95,7 +95,7 @@ class PackPlan {
   [[nodiscard]] PackedGranule granule(Index i) const {
     const Lowering lowering = *lower_granule(i);
     std::array<int, 2> offsets{};
-    for (std::size_t p = 0; p < 2; ++p) offsets[p] = plane_offset(lowering.planes[p], level_count<Q>, std::nullopt);
+    for (std::size_t p = 0; p < 2; ++p) offsets[p] = plane_offset(lowering.planes[p], level_count<Q>, nullptr);
     return {maps_of(lowering, offsets), {lowering.unit, moved(lowering.zero, offsets)}};
   }
 

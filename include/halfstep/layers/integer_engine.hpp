@@ -15,7 +15,10 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -56,8 +59,10 @@ class IntegerEngine final : public Engine {
   void multiply(const AttentionProduct& product, Workspace& workspace) override {
     const auto* spec = std::get_if<AttentionSpec>(&specs_.at(product.site));
     if (spec == nullptr) return multiply_float(product, workspace);
-    const PackedMatrix rhs = pack_activation(product.rhs, spec->rhs_of(product.part));
-    matmul_into(product.lhs, rhs, product.out, workspace, {.activation = spec->lhs_of(product.part)});
+    std::unique_ptr<PackedMatrix> rhs = take_spare();
+    pack_activation_into(product.rhs, spec->rhs_of(product.part), *rhs);
+    matmul_into(product.lhs, *rhs, product.out, workspace, {.activation = spec->lhs_of(product.part)});
+    give_back(std::move(rhs));
   }
 
   [[nodiscard]] ExecutorRef executor() const override { return executor_; }
@@ -73,6 +78,19 @@ class IntegerEngine final : public Engine {
   }
 
  private:
+  /// Memory for keys or values of one product, from one that is over where there is one.
+  [[nodiscard]] std::unique_ptr<PackedMatrix> take_spare() {
+    const std::lock_guard lock(mutex_);
+    if (spare_.empty()) return std::make_unique<PackedMatrix>();
+    std::unique_ptr<PackedMatrix> matrix = std::move(spare_.back());
+    spare_.pop_back();
+    return matrix;
+  }
+  void give_back(std::unique_ptr<PackedMatrix> matrix) {
+    const std::lock_guard lock(mutex_);
+    spare_.push_back(std::move(matrix));
+  }
+
   template <class Product>
   void multiply_float(const Product& product, Workspace& workspace) {
     float_products_[static_cast<std::size_t>(product.site.index)].fetch_add(1);
@@ -83,6 +101,8 @@ class IntegerEngine final : public Engine {
   ExecutorRef executor_;
   FloatEngine float_;
   std::vector<std::atomic<Index>> float_products_;  // by site
+  std::mutex mutex_;                                // of what follows
+  std::vector<std::unique_ptr<PackedMatrix>> spare_;
 };
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -1,0 +1,176 @@
+/// Quantizes a vision transformer and measures it: accuracy, size and speed of each method and width, against float.
+
+#include <halfstep/core/thread_pool.hpp>
+#include <halfstep/io/safetensors.hpp>
+#include <halfstep/models/vit.hpp>
+#include <halfstep/recipes/nearest.hpp>
+#include <halfstep/report/progress_bar.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <thread>
+
+#include "evaluation.hpp"
+#include "float_path.hpp"
+#include "options.hpp"
+#include "results.hpp"
+
+namespace quantize_vit {
+
+hs::QuantizedVit quantize(const std::string& method, const hs::Vit& vit, const Evaluation& evaluation, const Bits& bits,
+                          const Options& options, hs::FloatProduct product, hs::ExecutorRef executor) {
+  if (method == "min-max") {
+    return hs::recipes::nearest(vit, evaluation.calibration,
+                                {.weight_bits = bits.weight,
+                                 .activation_bits = bits.activation,
+                                 .seed = options.seed,
+                                 .float_product = product,
+                                 .executor = executor});
+  }
+  hs::raise("quantize_vit", "method \"", method, "\" has no recipe");
+}
+
+/// Runs the float model with each product there is, keeps the faster, and notes it.
+FloatPath measure_float(const hs::Vit& vit, const Evaluation& evaluation, hs::ExecutorRef executor, Results& results,
+                        Run& reference) {
+  FloatPath best;
+  for (const FloatPath& path : float_paths()) {
+    report::ProgressBar bar("float32, " + path.name, evaluation.test.count);
+    hs::FloatEngine engine(path.product, {.executor = executor});
+    Run run = run_timed(vit, evaluation.test, engine, [&](Index done) { bar.update(done); });
+    if (!best.name.empty() && run.ms_per_image >= reference.ms_per_image) continue;
+    best = path;
+    reference = std::move(run);
+  }
+  const double gflops = 1e-6 * operations_per_image(vit) / reference.ms_per_image;
+  char rate[64];
+  std::snprintf(rate, sizeof rate, "%.1f GFLOP/s over the whole forward pass", gflops);
+  results.float_path = best.name + ", " + rate;
+  Index bytes = 0;
+  for (const hs::Site& site : vit.sites.all()) bytes += 4 * site.weight.rows * site.weight.cols;
+  results.rows.push_back({.method = "float32",
+                          .top1 = top1_percent(reference.logits, evaluation.labels),
+                          .bytes = bytes,
+                          .ms_per_image = reference.ms_per_image});
+  return best;
+}
+
+void measure_quantized(const std::string& method, const Bits& bits, const hs::Vit& vit, const Evaluation& evaluation,
+                       const Options& options, const FloatPath& path, hs::ExecutorRef executor, const Run& reference,
+                       Results& results) {
+  const std::string setting = method + " " + setting_name(bits.weight, bits.activation);
+  report::ProgressBar bar(setting, evaluation.test.count);
+  const hs::QuantizedVit quantized = quantize(method, vit, evaluation, bits, options, path.product, executor);
+  hs::IntegerEngine engine(quantized.specs(), executor);
+  const Run run = run_timed(quantized.model(), evaluation.test, engine, [&](Index done) { bar.update(done); });
+  bar.finish();
+  results.rows.push_back({.method = method,
+                          .weight_bits = bits.weight,
+                          .activation_bits = bits.activation,
+                          .top1 = top1_percent(run.logits, evaluation.labels),
+                          .kl = mean_kl(reference.logits, run.logits),
+                          .bytes = quantized.bytes(),
+                          .bits_per_weight = quantized.bits_per_weight(),
+                          .ms_per_image = run.ms_per_image,
+                          .speedup = reference.ms_per_image / run.ms_per_image});
+  if (options.report.empty()) return;
+  const hs::ImageView few = evaluation.test.range(0, std::min<Index>(8, evaluation.test.count));
+  results.quality.push_back({setting, site_sqnr_db(quantized.model(), quantized.specs(), few, path.product)});
+  if (bits.activation <= 4 && results.values.empty()) {
+    results.values_setting = setting;
+    const std::string last = hs::concat("blocks.", vit.blocks.size() - 1, ".mlp.fc2");
+    for (const std::string& site : {std::string("blocks.0.attn.qkv"), last}) {
+      results.values.push_back(site_values(quantized.model(), quantized.specs(), site, few, path.product));
+    }
+  }
+}
+
+Results measure(const Options& options) {
+  const hs::Vit vit = hs::load_vit(options.model);
+  const Evaluation evaluation = Evaluation::open(options.eval, options.test_images);
+  hs::ThreadPool pool(options.threads);
+  Results results;
+  results.machine = {
+      {"isa", std::string(hs::simd::isa_name)},
+      {"kernel", hs::default_tile().name},
+      {"threads", options.threads},
+      {"seed", options.seed},
+      {"batch", images_of_a_batch},
+      {"test_images", evaluation.test.count},
+      {"model", options.model},
+      {"compiler", __VERSION__},
+      {"halfstep", hs::concat(HALFSTEP_VERSION_MAJOR, ".", HALFSTEP_VERSION_MINOR, ".", HALFSTEP_VERSION_PATCH)},
+      {"eigen", hs::concat(EIGEN_WORLD_VERSION, ".", EIGEN_MAJOR_VERSION, ".", EIGEN_MINOR_VERSION)}};
+  for (const hs::Site& site : vit.sites.all()) results.sites.push_back(site.name);
+  Run reference;
+  const FloatPath path = measure_float(vit, evaluation, pool, results, reference);
+  results.machine.emplace_back("float_product", results.float_path);
+  for (const std::string& method : options.methods) {
+    for (const Bits& bits : options.bits) {
+      measure_quantized(method, bits, vit, evaluation, options, path, pool, reference, results);
+    }
+  }
+  return results;
+}
+
+Options parse(int argc, char** argv, CLI::App& app) {
+  Options options;
+  const std::string data = HALFSTEP_EXAMPLE_DATA_DIR;
+  options.model = data + "/glyph_vit.safetensors";
+  options.eval = data + "/glyph_eval.safetensors";
+  options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::string methods = "min-max", bits = "w8a8,w4a8,w4a4";
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("--model", options.model, "Checkpoint with timm's tensor names, safetensors")->capture_default_str();
+  app.add_option("--eval", options.eval, "Images and labels, safetensors")->capture_default_str();
+  app.add_option("--methods", methods, "Methods, separated by commas, or all: min-max")->capture_default_str();
+  app.add_option("--bits", bits, "Widths such as w8a8,w4a8, or all")->capture_default_str();
+  app.add_option("--seed", options.seed, "Draws the calibration images")->capture_default_str();
+  app.add_option("--threads", options.threads, "Threads of every row")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--test-images", options.test_images, "Use only the first of the test images (0: all)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--json", options.json, "Write the rows as JSON");
+  app.add_option("--report", options.report, "Write an HTML report");
+  app.parse(argc, argv);
+  options.methods = parse_methods(methods);
+  options.bits = parse_bits_list(bits);
+  return options;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Quantizes a vision transformer and measures accuracy, size and speed");
+  Options options;
+  try {
+    options = parse(argc, argv, app);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
+  const Results results = measure(options);
+  std::cout << "\n"
+            << report::to_text(display_table(results.rows)) << "\nfloat path: " << results.float_path << "; isa "
+            << hs::simd::isa_name << ", " << options.threads << " threads\n";
+  if (!options.json.empty()) {
+    report::write_text_file(options.json,
+                            report::json_text(report::to_json(data_table(results.rows), results.machine)));
+  }
+  if (!options.report.empty()) html_report(results).write(options.report);
+  return 0;
+}
+
+}  // namespace quantize_vit
+
+int main(int argc, char** argv) {
+  try {
+    return quantize_vit::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << "\n";
+    return 1;
+  }
+}

@@ -1,0 +1,165 @@
+#pragma once
+
+/// \file
+/// The table, the JSON document and the HTML report.
+
+#include <halfstep/config.hpp>
+#include <halfstep/core/eigen.hpp>
+#include <halfstep/report/bar_plot.hpp>
+#include <halfstep/report/histogram_plot.hpp>
+#include <halfstep/report/html_report.hpp>
+#include <halfstep/report/json.hpp>
+#include <halfstep/report/table.hpp>
+#include <halfstep/report/table_text.hpp>
+#include <halfstep/simd/isa.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "site_quality.hpp"
+
+namespace quantize_vit {
+
+namespace report = halfstep::report;
+
+/// One line of the results.
+struct Result {
+  std::string method;
+  int weight_bits = 32, activation_bits = 32;
+  double top1 = 0, kl = 0;
+  Index bytes = 0;
+  double bits_per_weight = 32, ms_per_image = 0, speedup = 1;
+};
+
+/// One setting's SQNR by site.
+struct SiteQuality {
+  std::string name;
+  std::vector<double> sqnr_db;
+};
+
+/// Everything that the report shows.
+struct Results {
+  std::vector<std::pair<std::string, report::Cell>> machine;
+  std::string float_path;  ///< which product, and how fast
+  std::vector<Result> rows;
+  std::vector<std::string> sites;
+  std::vector<SiteQuality> quality;
+  std::vector<SiteValues> values;
+  std::string values_setting;
+};
+
+inline std::string setting_name(int weight_bits, int activation_bits) {
+  return halfstep::concat("W", weight_bits, "A", activation_bits);
+}
+
+/// The table as people read it.
+inline report::Table display_table(const std::vector<Result>& rows) {
+  report::Table table(
+      {report::text_column("method"), report::text_column("bits"),
+       report::number_column("top-1", {.unit = "%", .digits = 1}),
+       report::number_column("KL(float||quantized)", {.digits = 4}),
+       report::number_column("weights", {.unit = "bytes", .digits = 0, .grouping = report::Grouping::thousands}),
+       report::number_column("bits per weight", {.digits = 2}),
+       report::number_column("per image", {.unit = "ms", .digits = 3}),
+       report::number_column("speed-up", {.digits = 2})});
+  for (const Result& row : rows) {
+    const bool is_float = row.weight_bits == 32;
+    table.add_row({row.method, is_float ? "float32" : setting_name(row.weight_bits, row.activation_bits), row.top1,
+                   row.kl, row.bytes, row.bits_per_weight, row.ms_per_image, row.speedup},
+                  is_float ? report::RowStyle::quiet : report::RowStyle::plain);
+  }
+  return table;
+}
+
+/// The rows under the names that programs read.
+inline report::Table data_table(const std::vector<Result>& rows) {
+  report::Table table({report::text_column("method"), report::number_column("weight_bits"),
+                       report::number_column("activation_bits"), report::number_column("top1"),
+                       report::number_column("kl"), report::number_column("bytes"),
+                       report::number_column("bits_per_weight"), report::number_column("ms_per_image"),
+                       report::number_column("speedup")});
+  for (const Result& row : rows) {
+    table.add_row({row.method, row.weight_bits, row.activation_bits, row.top1, row.kl, row.bytes, row.bits_per_weight,
+                   row.ms_per_image, row.speedup});
+  }
+  return table;
+}
+
+/// Counts of `values` in `bins` equal bins of [low, high]; what lies beyond counts at the ends.
+inline report::HistogramLayer histogram_of(const std::string& name, const std::vector<float>& values, double low,
+                                           double high, std::size_t bins) {
+  report::HistogramLayer layer{name, {}, std::vector<double>(bins, 0.0)};
+  for (std::size_t i = 0; i <= bins; ++i) {
+    layer.edges.push_back(low + (high - low) * static_cast<double>(i) / static_cast<double>(bins));
+  }
+  for (const float value : values) {
+    const double at = (static_cast<double>(value) - low) / (high - low) * static_cast<double>(bins);
+    layer.counts[static_cast<std::size_t>(std::clamp(at, 0.0, static_cast<double>(bins) - 1))] += 1;
+  }
+  return layer;
+}
+
+inline report::SvgPlot before_and_after(const std::string& title, const std::string& label,
+                                        const std::vector<float>& before, const std::vector<float>& after,
+                                        std::vector<double> levels) {
+  const auto [low, high] = std::minmax_element(before.begin(), before.end());
+  const double first = static_cast<double>(*low), last = static_cast<double>(*high);
+  const double room = last > first ? 0.01 * (last - first) : 1.0;
+  std::sort(levels.begin(), levels.end());
+  levels.erase(std::unique(levels.begin(), levels.end()), levels.end());
+  report::HistogramPlotOptions options{.title = title, .x = {.label = label}, .y = {.scale = report::AxisScale::log10}};
+  if (!levels.empty()) options.levels.push_back({"levels in use", levels});
+  return report::histogram_plot({histogram_of("before", before, first - room, last + room, 96),
+                                 histogram_of("after", after, first - room, last + room, 96)},
+                                options);
+}
+
+inline void add_distributions(report::HtmlReport& document, const Results& results) {
+  report::ReportBody& body = document.section("Before and after");
+  body.text(
+      "Weights and inputs of two layers, as they are and as their codes have them (" + results.values_setting +
+      "). Weights have one scale per output row, so their values after quantization are many; inputs have one scale "
+      "for the tensor. Counts are on a logarithmic axis, to show tails.");
+  for (const SiteValues& values : results.values) {
+    body.plot(before_and_after("Weight of " + values.site, "weight", values.weight, values.weight_after, {}),
+              "Weight of `" + values.site + "`.");
+    body.plot(before_and_after("Input of " + values.site, "activation", values.input, values.input_after,
+                               values.input_levels),
+              "Input of `" + values.site + "` on a few test images.");
+  }
+}
+
+inline report::HtmlReport html_report(const Results& results) {
+  std::string machine;
+  for (const auto& [name, value] : results.machine) {
+    machine +=
+        (machine.empty() ? "" : ", ") + name + " " + value.shown({.notation = report::Notation::fixed, .digits = 0});
+  }
+  report::HtmlReport document({.title = "A vision transformer, quantized",
+                               .subtitle = "Accuracy, size and speed on integer kernels",
+                               .machine = machine + ". Float path: " + results.float_path + "."});
+  report::ReportBody& table = document.section("Accuracy, size and speed");
+  table.text(
+      "Every product of the quantized rows runs on integer codes: all linear layers, queries times keys, and "
+      "probabilities times values. Softmax, GELU, LayerNorm and residuals are float. Weights have one scale per "
+      "output row; activations one per tensor, fixed by calibration on 32 images.");
+  table.table(display_table(results.rows),
+              "Top-1 and the mean divergence of the logits on the test images; bytes of the weights as products read "
+              "them, scales, zero points and sums included; median time, same threads and batches for all rows.");
+  report::ReportBody& sites = document.section("Error by product");
+  sites.text(
+      "SQNR of each product's output: computed from the codes against computed in float, both on the inputs of a "
+      "float run. Higher is better; 6 dB are one bit.");
+  for (const SiteQuality& one : results.quality) {
+    sites.plot(report::bar_plot(results.sites, {{one.name, one.sqnr_db}},
+                                {.title = one.name, .value = {.label = "SQNR", .unit = "dB"}}),
+               "Output error by product, " + one.name + ".");
+  }
+  if (!results.values.empty()) add_distributions(document, results);
+  return document;
+}
+
+}  // namespace quantize_vit

@@ -1,0 +1,86 @@
+#pragma once
+
+/// \file
+/// How well each product of a quantized model does alone: its output from the codes against its output in float, on the
+/// inputs of a float run.
+
+#include <halfstep/core/eigen.hpp>
+#include <halfstep/core/error_stats.hpp>
+#include <halfstep/kernels/decode_planes.hpp>
+#include <halfstep/kernels/matmul.hpp>
+#include <halfstep/kernels/pack_activation.hpp>
+#include <halfstep/layers/recording_engine.hpp>
+#include <halfstep/layers/site_spec.hpp>
+#include <halfstep/models/vision_transformer.hpp>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace quantize_vit {
+
+namespace hs = halfstep;
+using hs::Index;
+
+/// SQNR in dB of every site of `specs`, in the order of a run.
+inline std::vector<double> site_sqnr_db(const hs::Vit& vit, const hs::SiteSpecs& specs, const hs::ImageView& images,
+                                        hs::FloatProduct product) {
+  std::vector<hs::ErrorStats> stats(static_cast<std::size_t>(vit.sites.size()));
+  const auto visit = [&](const hs::ProductRecord& record) {
+    hs::MatrixF exact(record.lhs.rows, record.rhs.rows), codes(record.lhs.rows, record.rhs.rows);
+    product(record.lhs, record.rhs, hs::mutable_view(exact));
+    const hs::SiteSpec& spec = specs.at(record.site);
+    if (const auto* linear = std::get_if<hs::LinearSpec>(&spec)) {
+      codes = hs::matmul(record.lhs, linear->weight, {.activation = linear->input});
+    } else if (const auto* attention = std::get_if<hs::AttentionSpec>(&spec)) {
+      const hs::PackedMatrix rhs = hs::pack_activation(record.rhs, attention->rhs_of(record.part));
+      codes = hs::matmul(record.lhs, rhs, {.activation = attention->lhs_of(record.part)});
+    } else {
+      codes = exact;
+    }
+    stats[static_cast<std::size_t>(record.site.index)].merge(hs::compare(exact, codes));
+  };
+  hs::RecordingEngine recording(product, visit);
+  static_cast<void>(vit.forward(images, recording));
+  std::vector<double> result;
+  for (const hs::ErrorStats& one : stats) result.push_back(one.sqnr_db());
+  return result;
+}
+
+/// Values before and after quantization of one linear site: its weight, and its input on a few images.
+struct SiteValues {
+  std::string site;
+  std::vector<float> weight, weight_after, input, input_after;
+  std::vector<double> input_levels;
+};
+
+inline SiteValues site_values(const hs::Vit& vit, const hs::SiteSpecs& specs, const std::string& name,
+                              const hs::ImageView& images, hs::FloatProduct product) {
+  SiteValues values;
+  values.site = name;
+  const auto append = [](std::vector<float>& list, hs::MatrixView<const float> m) {
+    for (Index r = 0; r < m.rows; ++r) {
+      for (Index c = 0; c < m.cols; ++c) list.push_back(m(r, c));
+    }
+  };
+  const auto visit = [&](const hs::ProductRecord& record) {
+    if (record.site.name != name) return;
+    const auto* linear = std::get_if<hs::LinearSpec>(&specs.at(record.site));
+    if (linear == nullptr) return;
+    hs::Workspace workspace;
+    hs::MatrixF input(record.lhs.rows, record.lhs.cols);
+    hs::fake_quantize_into(record.lhs, linear->input, hs::mutable_view(input), workspace);
+    append(values.input, record.lhs);
+    append(values.input_after, hs::view(input));
+    append(values.weight, record.rhs);
+    append(values.weight_after, hs::view(hs::decode_packed(linear->weight)));
+    if (!linear->input.is_dynamic() && linear->input.bits() <= 6) {
+      for (const float level : values.input_after) values.input_levels.push_back(static_cast<double>(level));
+    }
+  };
+  hs::RecordingEngine recording(product, visit);
+  static_cast<void>(vit.forward(images, recording));
+  return values;
+}
+
+}  // namespace quantize_vit

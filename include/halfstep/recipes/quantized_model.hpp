@@ -1,0 +1,80 @@
+#pragma once
+
+/// \file
+/// What a recipe gives: a model, a specification for each of its sites, and both ways to run them.
+
+#include "halfstep/config.hpp"
+#include "halfstep/core/eigen.hpp"
+#include "halfstep/core/executor.hpp"
+#include "halfstep/core/matrix_view.hpp"
+#include "halfstep/layers/fake_quantized_engine.hpp"
+#include "halfstep/layers/float_product.hpp"
+#include "halfstep/layers/integer_engine.hpp"
+#include "halfstep/layers/site_spec.hpp"
+#include "halfstep/models/vision_transformer.hpp"
+
+#include <utility>
+#include <variant>
+
+namespace halfstep::inline HALFSTEP_ABI {
+
+/// A model whose products run on codes. `Model` is what the recipe made of the float model: transforms folded into its
+/// norms, weights and biases, sites as before. A value; const use is safe from any number of threads.
+template <class Model>
+class QuantizedModel {
+ public:
+  /// Error: a site without a specification.
+  QuantizedModel(Model model, SiteSpecs specs) : model_(std::move(model)), specs_(std::move(specs)) {
+    specs_.require_complete();
+  }
+
+  [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] const SiteSpecs& specs() const { return specs_; }
+
+  /// Runs on the integer engine; `float_product` is needed where a site stays float. Class: ordered where none does.
+  template <class Inputs>
+  [[nodiscard]] MatrixF forward(const Inputs& inputs, ExecutorRef executor = {},
+                                FloatProduct float_product = {}) const {
+    IntegerEngine engine(specs_, executor, float_product);
+    return model_.forward(inputs, engine);
+  }
+
+  /// Runs the same codes decoded, in float; see `FakeQuantizedEngine` for how close the two are.
+  template <class Inputs>
+  [[nodiscard]] MatrixF forward_fake_quantized(const Inputs& inputs, FloatProduct float_product,
+                                               ExecutorRef executor = {}) const {
+    FakeQuantizedEngine engine(specs_, float_product, {.executor = executor});
+    return model_.forward(inputs, engine);
+  }
+
+  /// Weights of all linear sites.
+  [[nodiscard]] Index weight_count() const {
+    Index count = 0;
+    for (const Site& site : specs_.sites().all()) count += site.weight.rows * site.weight.cols;
+    return count;
+  }
+
+  /// Bytes of the weights as products read them: codes, padding, scales, zero points and sums; 4 per weight where a
+  /// site stays float. Biases, norms and embeddings are not counted, here nor for the float model.
+  [[nodiscard]] Index bytes() const {
+    Index sum = 0;
+    for (const Site& site : specs_.sites().all()) {
+      const auto* linear = std::get_if<LinearSpec>(&specs_.at(site));
+      sum += linear != nullptr ? linear->weight.bytes() : 4 * site.weight.rows * site.weight.cols;
+    }
+    return sum;
+  }
+
+  [[nodiscard]] double bits_per_weight() const {
+    return 8.0 * static_cast<double>(bytes()) / static_cast<double>(weight_count());
+  }
+
+ private:
+  Model model_;
+  SiteSpecs specs_;
+};
+
+/// What the recipes for vision transformers return.
+using QuantizedVit = QuantizedModel<Vit>;
+
+}  // namespace halfstep::inline HALFSTEP_ABI
