@@ -33,7 +33,7 @@ int main() {
   // [end calibrate]
 
   const hs::MatrixF fresh = batch(99);
-  const auto min_max = hs::Uniform<4>::fit({seen.min(), seen.max(), 0});
+  const auto min_max = hs::Uniform<4>::fit(seen.range());
   std::cout << "min-max: step " << min_max.scale << ", error " << mean_squared_error(min_max, fresh) << "\n"
             << "least squared error: step " << act.scale << ", error " << mean_squared_error(act, fresh) << "\n";
   return mean_squared_error(act, fresh) < mean_squared_error(min_max, fresh) ? 0 : 1;
