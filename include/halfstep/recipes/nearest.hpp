@@ -6,6 +6,7 @@
 
 #include "halfstep/calibrators/range/min_max.hpp"
 #include "halfstep/config.hpp"
+#include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/random.hpp"
@@ -39,10 +40,17 @@ struct NearestOptions {
 /// input of every linear layer, queries, keys, values and probabilities affine per tensor, their range the least and
 /// largest value in a float run over `options.images` of `calibration`. Ranges are widened to hold 0.
 ///
-/// Errors: widths other than 2 to 8; fewer images than are to be drawn; images of another shape than the model's.
+/// Errors: widths other than 2 to 8; fewer images than are to be drawn, or none; images of another shape than the
+/// model's.
 /// Class: bounded, as the float product of the calibration run; everything after it is exact.
 [[nodiscard]] inline QuantizedVit nearest(const Vit& vit, const ImageView& calibration,
                                           const NearestOptions& options = {}) {
+  require_uniform_bits("nearest", "weight_bits", options.weight_bits);
+  require_uniform_bits("nearest", "activation_bits", options.activation_bits);
+  require_uniform_bits("nearest", "pixel_bits", options.pixel_bits);
+  if (options.images < 1 || options.images > calibration.count) {
+    raise("nearest", "images is ", options.images, ", expected 1 to the ", calibration.count, " of calibration");
+  }
   SiteObservers<MinMax> seen(vit.sites);
   const auto observe = [&](const ProductRecord& record) { seen.observe(record); };
   RecordingEngine recording(options.float_product, observe);

@@ -43,6 +43,11 @@ auto with_uniform_bits(std::string_view where, std::string_view argument, int bi
   }
 }
 
+/// Refuses a width that `with_uniform_bits` does, before work is done with it.
+inline void require_uniform_bits(std::string_view where, std::string_view argument, int bits) {
+  with_uniform_bits(where, argument, bits, []<int>() {});
+}
+
 /// `weight` `[out_features, in_features]` rounded to nearest, affine, one range (min-max) per output row, and packed.
 [[nodiscard]] inline PackedMatrix pack_nearest(MatrixView<const float> weight, int bits, ExecutorRef executor = {}) {
   return with_uniform_bits("pack_nearest", "bits", bits, [&]<int Bits>() {
