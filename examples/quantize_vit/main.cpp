@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <limits>
 #include <string>
 #include <thread>
 
@@ -134,7 +135,7 @@ Options parse(int argc, char** argv, CLI::App& app) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--test-images", options.test_images, "Use only the first of the test images (0: all)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, std::numeric_limits<int>::max()))
       ->capture_default_str();
   app.add_option("--json", options.json, "Write the rows as JSON");
   app.add_option("--report", options.report, "Write an HTML report");
