@@ -76,6 +76,6 @@
 #define HALFSTEP_PASTE7(v, a, b, c, d, e, f) HALFSTEP_PASTE7_(v, a, b, c, d, e, f)
 
 /// The inline namespace: `namespace halfstep::inline HALFSTEP_ABI { ... }`.
-#define HALFSTEP_ABI                                                                                       \
+#define HALFSTEP_ABI                                                                                          \
   HALFSTEP_PASTE7(v0_1_, HALFSTEP_ISA_TAG, HALFSTEP_FMA_TAG, HALFSTEP_EXCEPTIONS_TAG, HALFSTEP_FAST_MATH_TAG, \
                   HALFSTEP_DEBUG_TAG, HALFSTEP_CHAR_TAG)

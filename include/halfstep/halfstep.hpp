@@ -1,8 +1,8 @@
 #pragma once
 
 /// \file
-/// What another project embeds: views, quantizers, packing, products, calibrators. Files, models, recipes and reports are
-/// included by name (`halfstep/io/...`, `halfstep/models/...`, `halfstep/recipes/...`, `halfstep/report/...`).
+/// What another project embeds: views, quantizers, packing, products, calibrators. Files, models, recipes and reports
+/// are included by name (`halfstep/io/...`, `halfstep/models/...`, `halfstep/recipes/...`, `halfstep/report/...`).
 
 // core: views, tilings, errors, threads, memory
 #include "halfstep/core/bit_packing.hpp"

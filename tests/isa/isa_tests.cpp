@@ -18,6 +18,7 @@
 #include "halfstep/kernels/reference_product.hpp"
 #include "halfstep/kernels/tile_generic.hpp"
 #include "halfstep/kernels/unpack.hpp"
+#include "halfstep/simd/pinned.hpp"
 #include "support/all_quantizers.hpp"
 #include "support/catch.hpp"
 
@@ -121,7 +122,10 @@ std::vector<float> inputs(const Q& q) {
   for (int i = 0; i < 300; ++i) xs.push_back(std::bit_cast<float>(numbers.bits()));
   for (int i = 0; i < 300; ++i) xs.push_back(numbers.value());
   for (int code = 1; code < hs::level_count<Q>; ++code) {
-    const float middle = (q.decode(std::int32_t{code - 1}) + q.decode(std::int32_t{code})) * 0.5f;
+    // Pinned: the compiler may fuse the product that decode ends in with this sum, and the inputs would differ.
+    const float below = hs::simd::pinned(q.decode(std::int32_t{code - 1}));
+    const float above = hs::simd::pinned(q.decode(std::int32_t{code}));
+    const float middle = (below + above) * 0.5f;
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(middle);
     xs.insert(xs.end(), {middle, std::bit_cast<float>(bits + 1), std::bit_cast<float>(bits - 1)});
   }

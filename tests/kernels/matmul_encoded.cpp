@@ -101,7 +101,7 @@ TEST_CASE("memory is used again", "[matmul_encoded]") {
   }
 }
 
-TEST_CASE("what does not fit is refused", "[matmul_encoded]") {
+TEST_CASE("requantizing products refuse what does not fit", "[matmul_encoded]") {
   const hs::PackedMatrix w = weight(10, 10);
   hs::Workspace workspace;
   CHECK_RAISES(hs::matmul_encoded(random_eigen(3, 7, 1), w, {}, hs::Activation()),

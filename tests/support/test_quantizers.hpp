@@ -133,7 +133,7 @@ struct WarpQuantizer {
     constexpr float last = (1 << Bits) - 1;
     const float ratio = range.max > 0 ? range.mean_abs / range.max : 0.5f;
     const float warp = halfstep::simd::clamp(ratio, 0.125f, 1.0f) * 0.25f;
-    const float most = last * (1 + warp * last);
+    const float most = last * (1 + halfstep::simd::pinned(warp * last));
     return {halfstep::finite_scale(halfstep::usable_scale(range.max / most), 2 * most), warp};
   }
 };

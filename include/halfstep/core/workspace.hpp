@@ -30,8 +30,8 @@ class Workspace {
   /// How much was taken at some moment; see `release`.
   class Mark {
     friend class Workspace;
-    std::size_t block = 0;
-    std::size_t used = 0;
+    std::size_t block_ = 0;
+    std::size_t used_ = 0;
   };
 
   /// Releases at its end what was taken during its life. Scopes nest.
@@ -90,22 +90,22 @@ class Workspace {
   /// piece is monotone in the sizes of the pieces before it, which is why smaller pieces never need a new block.
   std::byte* take_bytes(std::size_t bytes) {
     Mark at = position_;
-    while (at.block < blocks_.size() && blocks_[at.block].bytes() - at.used < bytes) at = next_block(at);
-    if (at.block == blocks_.size()) {
+    while (at.block_ < blocks_.size() && blocks_[at.block_].bytes() - at.used_ < bytes) at = next_block(at);
+    if (at.block_ == blocks_.size()) {
       // At least doubles what there is, so that the number of blocks stays small.
       blocks_.emplace_back(static_cast<Index>(std::max({bytes, capacity(), first_block_bytes})));
     }
-    std::byte* const piece = blocks_[at.block].data() + at.used;
+    std::byte* const piece = blocks_[at.block_].data() + at.used_;
     // Whole cache lines: no two pieces share one, and the next starts aligned. May pass the end of the block by < 64.
-    at.used = std::min(at.used + (bytes + buffer_alignment - 1) / buffer_alignment * buffer_alignment,
-                       blocks_[at.block].bytes());
+    at.used_ = std::min(at.used_ + (bytes + buffer_alignment - 1) / buffer_alignment * buffer_alignment,
+                        blocks_[at.block_].bytes());
     position_ = at;
     return piece;
   }
 
   [[nodiscard]] static Mark next_block(Mark at) noexcept {
-    ++at.block;
-    at.used = 0;
+    ++at.block_;
+    at.used_ = 0;
     return at;
   }
 

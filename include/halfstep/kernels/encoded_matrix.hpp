@@ -32,10 +32,10 @@ namespace halfstep::inline HALFSTEP_ABI {
 enum class Access { read, write };
 
 /// Encoded rows in memory that somebody else owns: `EncodedRows` to read, `EncodedRowsOut` to fill.
-template <Access access>
+template <Access Mode>
 struct EncodedRowsView {
   template <class T>
-  using Pointer = std::conditional_t<access == Access::read, const T*, T*>;
+  using Pointer = std::conditional_t<Mode == Access::read, const T*, T*>;
 
   Index rows = 0;
   KLayout layout;
@@ -52,7 +52,7 @@ struct EncodedRowsView {
 
   /// What may be filled may be read.
   operator EncodedRowsView<Access::read>() const  // NOLINT(google-explicit-constructor): as pointers convert
-      requires(access == Access::write) {
+      requires(Mode == Access::write) {
     return {rows, layout, plane_count, plane_weight, row_stride, {plane[0], plane[1]}, scale, zero, {sum[0], sum[1]}};
   }
 };
@@ -153,9 +153,9 @@ class EncodedMatrix {
   [[nodiscard]] EncodedRowsOut rows_out() { return view_of<Access::write>(*this); }
 
  private:
-  template <Access access, class Matrix>
-  [[nodiscard]] static EncodedRowsView<access> view_of(Matrix& m) {
-    EncodedRowsView<access> view;
+  template <Access Mode, class Matrix>
+  [[nodiscard]] static EncodedRowsView<Mode> view_of(Matrix& m) {
+    EncodedRowsView<Mode> view;
     view.rows = m.rows_;
     view.layout = m.layout_;
     view.plane_count = m.plane_count_;

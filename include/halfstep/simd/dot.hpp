@@ -26,9 +26,9 @@ typename DotStep<Isa>::Bytes load_bytes_padded(const void* p, std::size_t n) {
   return DotStep<Isa>::load_bytes(buffer);
 }
 
-/// The dot product of `a`, whose bytes `activations` takes to what is multiplied less `offset`, and the signed `b`.
+/// The dot product of `a`, whose bytes `activations` takes to what is multiplied less `Offset`, and the signed `b`.
 /// Four accumulators hide the latency of the step.
-template <class Isa, std::int32_t offset, class Element, class ToActivations>
+template <class Isa, std::int32_t Offset, class Element, class ToActivations>
 std::int32_t dot_bytes(const Element* a, const std::int8_t* b, std::size_t n, ToActivations activations) {
   using Step = DotStep<Isa>;
   constexpr std::size_t bytes = Step::bytes;
@@ -37,7 +37,7 @@ std::int32_t dot_bytes(const Element* a, const std::int8_t* b, std::size_t n, To
   const auto add = [&](typename Step::Acc& to, typename Step::Bytes x, typename Step::Bytes y) {
     const auto w = Step::weights(y);
     to = Step::step(to, activations(x), w);
-    if constexpr (offset != 0) weight_sum = Step::step(weight_sum, Step::ones(), w);
+    if constexpr (Offset != 0) weight_sum = Step::step(weight_sum, Step::ones(), w);
   };
   std::size_t i = 0;
   for (; i + 4 * bytes <= n; i += 4 * bytes) {
@@ -51,7 +51,7 @@ std::int32_t dot_bytes(const Element* a, const std::int8_t* b, std::size_t n, To
   const std::int32_t sum = Step::sum(Step::add(Step::add(acc[0], acc[1]), Step::add(acc[2], acc[3])));
   // What was multiplied may wrap around an int32 although the result does not, so the correction must as well.
   return static_cast<std::int32_t>(static_cast<std::uint32_t>(sum) +
-                                   static_cast<std::uint32_t>(offset) *
+                                   static_cast<std::uint32_t>(Offset) *
                                        static_cast<std::uint32_t>(Step::sum(weight_sum)));
 }
 

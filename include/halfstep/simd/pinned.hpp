@@ -45,8 +45,8 @@ template <AnyLanes T>
   return x;
 }
 
-/// Hides the elements of an array in the same way, in memory: the loops before and after it stay apart, no product of the
-/// one is fused into an addition of the other, and each of them may become vector code.
+/// Hides the elements of an array in the same way, in memory: the loops before and after it stay apart, no product of
+/// the one is fused into an addition of the other, and each of them may become vector code.
 template <std::size_t N>
 [[gnu::always_inline]] inline void pin(double (&values)[N]) {
 #if defined(__GNUC__)
