@@ -12,6 +12,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -168,9 +169,16 @@ void add_peers(const Shape& shape) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::printf("isa %s, tile %s, int8 limit %.1f GOP/s, DRAM %.1f GB/s%s\n", hs::simd::isa_name(),
-              hs::default_tile().name, halfstep_bench::int8_limit_gops(), halfstep_bench::dram_limit_gbps(),
-              halfstep_bench::peer_versions().c_str());
+  for (const char* variable : {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"}) {
+    if (std::getenv(variable) == nullptr) continue;
+    std::fprintf(stderr, "bench_matmul: unset %s: OpenBLAS would not choose its kernels by itself\n", variable);
+    return 1;
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  std::fprintf(stderr, "isa %s, tile %s, int8 limit %.1f GOP/s, DRAM %.1f GB/s%s\n",
+               std::string(hs::simd::isa_name).c_str(), hs::default_tile().name, halfstep_bench::int8_limit_gops(),
+               halfstep_bench::dram_limit_gbps(), halfstep_bench::peer_versions().c_str());
   for (const Shape& shape : shapes) {
     add_peers(shape);
     for (const auto& [weight, pack] : weights()) {
@@ -178,7 +186,6 @@ int main(int argc, char** argv) {
       add_ours("f32", weight, pack, shape, 2);
     }
   }
-  benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

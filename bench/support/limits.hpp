@@ -20,7 +20,7 @@ inline double int8_limit_gops() {
   static const double limit = [] {
     using Tile = halfstep::TileKernel;
     const Tile& tile = halfstep::default_tile();
-    constexpr std::int64_t k = 128;
+    constexpr std::int64_t k = 256;
     std::vector<std::uint8_t> rows(static_cast<std::size_t>(tile.max_rows * k * tile.row_bytes_per_k), 3);
     std::vector<std::uint8_t> panel(static_cast<std::size_t>(64 * k * tile.panel_bytes_per_k), 1);
     std::vector<std::int32_t> d(static_cast<std::size_t>(tile.max_rows * 64));

@@ -155,8 +155,11 @@ int run(int argc, char** argv) {
   }
   const Results results = measure(options);
   std::cout << "\n"
-            << report::to_text(display_table(results.rows)) << "\nfloat path: " << results.float_path << "; isa "
-            << hs::simd::isa_name << ", " << options.threads << " threads\n";
+            << report::to_text(display_table(results.rows))
+            << "\nKL: KL(float || quantized), mean over the test images. Bytes: of the buffers that are multiplied, "
+               "parameters "
+               "included.\nFloat path: "
+            << results.float_path << "; isa " << hs::simd::isa_name << ", " << options.threads << " threads.\n";
   if (!options.json.empty()) {
     report::write_text_file(options.json,
                             report::json_text(report::to_json(data_table(results.rows), results.machine)));

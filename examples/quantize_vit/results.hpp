@@ -59,16 +59,14 @@ inline std::string setting_name(int weight_bits, int activation_bits) {
 inline report::Table display_table(const std::vector<Result>& rows) {
   report::Table table(
       {report::text_column("method"), report::text_column("bits"),
-       report::number_column("top-1", {.unit = "%", .digits = 1}),
-       report::number_column("KL(float||quantized)", {.digits = 4}),
-       report::number_column("weights", {.unit = "bytes", .digits = 0, .grouping = report::Grouping::thousands}),
-       report::number_column("bits per weight", {.digits = 2}),
-       report::number_column("per image", {.unit = "ms", .digits = 3}),
+       report::number_column("top-1", {.unit = "%", .digits = 1}), report::number_column("KL", {.digits = 4}),
+       report::number_column("bytes", {.digits = 0, .grouping = report::Grouping::thousands}),
+       report::number_column("bits/weight", {.digits = 2}), report::number_column("ms/image", {.digits = 3}),
        report::number_column("speed-up", {.digits = 2})});
   for (const Result& row : rows) {
     const bool is_float = row.weight_bits == 32;
-    table.add_row({row.method, is_float ? "float32" : setting_name(row.weight_bits, row.activation_bits), row.top1,
-                   row.kl, row.bytes, row.bits_per_weight, row.ms_per_image, row.speedup},
+    table.add_row({row.method, setting_name(row.weight_bits, row.activation_bits), row.top1, row.kl, row.bytes,
+                   row.bits_per_weight, row.ms_per_image, row.speedup},
                   is_float ? report::RowStyle::quiet : report::RowStyle::plain);
   }
   return table;
@@ -140,14 +138,14 @@ inline report::HtmlReport html_report(const Results& results) {
   }
   report::HtmlReport document({.title = "A vision transformer, quantized",
                                .subtitle = "Accuracy, size and speed on integer kernels",
-                               .machine = machine + ". Float path: " + results.float_path + "."});
+                               .machine = machine + "."});
   report::ReportBody& table = document.section("Accuracy, size and speed");
   table.text(
       "Every product of the quantized rows runs on integer codes: all linear layers, queries times keys, and "
       "probabilities times values. Softmax, GELU, LayerNorm and residuals are float. Weights have one scale per "
       "output row; activations one per tensor, fixed by calibration on 32 images.");
   table.table(display_table(results.rows),
-              "Top-1 and the mean divergence of the logits on the test images; bytes of the weights as products read "
+              "Top-1 and KL(float || quantized), mean over the test images; bytes of the weights as products read "
               "them, scales, zero points and sums included; median time, same threads and batches for all rows.");
   report::ReportBody& sites = document.section("Error by product");
   sites.text(

@@ -170,17 +170,19 @@ class BlockProduct {
   /// The integer sums of a row tile over group g become floats.
   void combine(Index b, Index g, Index first_row, Index m, Index count) const {
     const Index columns = plan_.w.tiles(b) * PackedMatrix::tile_rows;
-    for (Index i = 0; i < count; ++i) {
-      const CombineSpan at{plan_.rows.x, plan_.w, first_row + m + i, g, b * PackedMatrix::block_rows, columns};
-      const Index row = dots_at(m) + i * PackedMatrix::block_rows;
-      float* const sums = sums_of(m) + i * PackedMatrix::block_rows;
-      if (plan_.in_integers) {
-        combine_integers(at, scratch_.dots[0] + row, sums);
-      } else if (plan_.is_one_piece()) {
+    CombineSpan at{plan_.rows.x, plan_.w, first_row + m, g, b * PackedMatrix::block_rows, columns, count};
+    float* sums = sums_of(m);
+    if (plan_.in_integers) return combine_integers(at, scratch_.dots[0] + dots_at(m), sums);
+    at.rows = 1;
+    for (Index row = dots_at(m), i = 0; i < count; ++i) {
+      if (plan_.is_one_piece()) {
         combine_reals<std::int32_t>(at, rows_at(scratch_.dots, row), sums);
       } else {
         combine_reals<double>(at, rows_at(scratch_.wide, row), sums);
       }
+      row += PackedMatrix::block_rows;
+      sums += PackedMatrix::block_rows;
+      ++at.m;
     }
   }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 /// \file
-/// From integer sums to reals: the zero-point correction and the scales of one row of a tile. docs/numerics.md,
+/// From integer sums to reals: the zero-point correction and the scales of a row tile. docs/numerics.md,
 /// section 3.
 ///
 /// Both routes give the bits of `reference_product`: in the integer one every step is exact, and where it applies the
@@ -38,8 +38,8 @@ namespace halfstep::inline HALFSTEP_ABI {
   return bound * static_cast<double>(std::min(w.layout().group, w.layout().k)) < 2147483648.0;
 }
 
-/// Columns [first, first + count) of row m of one group, whose sums are turned into floats. `count` is a multiple
-/// of 16.
+/// Columns [first, first + count) of rows [m, m + rows) of one group, whose sums are turned into floats. `count` is a
+/// multiple of 16; rows lie `PackedMatrix::block_rows` elements apart, in integers and in floats.
 struct CombineSpan {
   const EncodedRows& x;
   const PackedMatrix& w;
@@ -47,33 +47,44 @@ struct CombineSpan {
   Index g = 0;
   Index first = 0;
   Index count = 0;
+  Index rows = 1;
 };
 
 /// `sum = float(t) * (scale_m * scale_n)` in the first group, `sum += ...` in the others.
-inline void add_scaled(const CombineSpan& at, Index n, simd::FloatBatch t, float* sum) {
-  const auto scale_n = simd::load<simd::FloatBatch>(at.w.scale(at.g) + at.first + n);
-  const simd::FloatBatch scale = simd::pinned(simd::FloatBatch(at.x.scale[at.m]) * scale_n);
+[[gnu::always_inline]] inline void add_scaled(simd::FloatBatch t, float scale_m, simd::FloatBatch scale_n,
+                                              bool is_first, float* sum) {
+  const simd::FloatBatch scale = simd::pinned(simd::FloatBatch(scale_m) * scale_n);
   const simd::FloatBatch part = simd::pinned(t * scale);
-  simd::store(sum + n, at.g == 0 ? part : simd::load<simd::FloatBatch>(sum + n) + part);
+  simd::store(sum, is_first ? part : simd::load<simd::FloatBatch>(sum) + part);
 }
 
 /// One plane on either side, integer zeros: `t = d - z_n A - z_m B + K z_m z_n`, wrapping in int32; `fits_integers` has
-/// checked that t itself fits.
+/// checked that t itself fits. What depends on the column is read once for all rows.
 inline void combine_integers(const CombineSpan& at, const std::int32_t* d, float* sum) {
   using simd::FloatBatch;
   using simd::IntBatch;
-  const auto zero_m = static_cast<std::int32_t>(at.x.zero[at.m]);
   const auto length = static_cast<std::uint32_t>(at.w.layout().length(at.g));
-  // K z_m z_n - z_n A = z_n (K z_m - A): one product per column.
-  const auto sum_a = static_cast<std::uint32_t>(at.x.sum[0][at.m * at.x.layout.groups() + at.g]);
-  const auto from_m = static_cast<std::int32_t>(length * static_cast<std::uint32_t>(zero_m) - sum_a);
+  const std::int32_t* const sums_n = at.w.sum(0, at.g) + at.first;
+  const float* const zeros_n = at.w.has_zeros() ? at.w.zero(at.g) + at.first : nullptr;
+  const float* const scales_n = at.w.scale(at.g) + at.first;
+  const Index groups = at.x.layout.groups();
+  const std::int32_t* const sums_m = at.x.sum[0] + at.m * groups + at.g;
+  const bool is_first = at.g == 0;
   for (Index n = 0; n < at.count; n += static_cast<Index>(simd::batch_lanes)) {
-    IntBatch t = simd::load<IntBatch>(d + n);
-    if (zero_m != 0) t -= IntBatch(zero_m) * simd::load<IntBatch>(at.w.sum(0, at.g) + at.first + n);
-    if (at.w.has_zeros()) {
-      t += IntBatch(from_m) * simd::to_int(simd::load<FloatBatch>(at.w.zero(at.g) + at.first + n));
+    const auto sum_n = simd::load<IntBatch>(sums_n + n);
+    const auto scale_n = simd::load<FloatBatch>(scales_n + n);
+    const IntBatch zero_n = zeros_n != nullptr ? simd::to_int(simd::load<FloatBatch>(zeros_n + n)) : IntBatch(0);
+    for (Index i = 0; i < at.rows; ++i) {
+      const auto zero_m = static_cast<std::int32_t>(at.x.zero[at.m + i]);
+      IntBatch t = simd::load<IntBatch>(d + i * PackedMatrix::block_rows + n);
+      if (zero_m != 0) t -= IntBatch(zero_m) * sum_n;
+      if (zeros_n != nullptr) {
+        // K z_m z_n - z_n A = z_n (K z_m - A): one product per column.
+        const auto sum_m = static_cast<std::uint32_t>(sums_m[i * groups]);
+        t += IntBatch(static_cast<std::int32_t>(length * static_cast<std::uint32_t>(zero_m) - sum_m)) * zero_n;
+      }
+      add_scaled(simd::to_float(t), at.x.scale[at.m + i], scale_n, is_first, sum + i * PackedMatrix::block_rows + n);
     }
-    add_scaled(at, n, simd::to_float(t), sum);
   }
 }
 
@@ -93,7 +104,7 @@ struct DoubleColumns {
   }
 };
 
-/// The general case, 16 columns at a time: up to two planes on either side and real zeros.
+/// The general case, one row, 16 columns at a time: up to two planes on either side and real zeros.
 /// `dots[p * w.plane_count() + r]` are the row's plane products, exact integers as int32 or double.
 template <class Dot>
 void combine_reals(const CombineSpan& at, const std::array<const Dot*, 4>& dots, float* sum) {
@@ -125,7 +136,8 @@ void combine_reals(const CombineSpan& at, const std::array<const Dot*, 4>& dots,
     float rounded[DoubleColumns::count];
     for (Index i = 0; i < DoubleColumns::count; ++i) rounded[i] = static_cast<float>(t.sum[i]);
     for (Index i = 0; i < DoubleColumns::count; i += static_cast<Index>(simd::batch_lanes)) {
-      add_scaled(at, n + i, simd::load<simd::FloatBatch>(rounded + i), sum);
+      add_scaled(simd::load<simd::FloatBatch>(rounded + i), x.scale[at.m],
+                 simd::load<simd::FloatBatch>(at.w.scale(at.g) + at.first + n + i), at.g == 0, sum + n + i);
     }
   }
 }

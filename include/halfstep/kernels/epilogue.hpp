@@ -32,7 +32,7 @@ class Epilogue {
 
 /// The function of `kind`, lane by lane. Class: ordered.
 template <simd::FloatLanes T>
-[[nodiscard]] T apply_epilogue(Epilogue::Kind kind, T x) {
+[[nodiscard, gnu::always_inline]] inline T apply_epilogue(Epilogue::Kind kind, T x) {
   switch (kind) {
     case Epilogue::Kind::relu:
       return simd::max(T(0.0f), x);  // x where either is NaN: NaN goes through

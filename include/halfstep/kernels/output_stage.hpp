@@ -39,16 +39,32 @@ struct OutputStage {
   }
 
  private:
+  /// One loop for each function, so that none is chosen inside of it.
   void add_bias(const OutputTile& tile) const {
+    switch (function.kind()) {
+      case Epilogue::Kind::none:
+        return add_bias_and<Epilogue::Kind::none>(tile);
+      case Epilogue::Kind::relu:
+        return add_bias_and<Epilogue::Kind::relu>(tile);
+      case Epilogue::Kind::gelu:
+        return add_bias_and<Epilogue::Kind::gelu>(tile);
+      case Epilogue::Kind::silu:
+        return add_bias_and<Epilogue::Kind::silu>(tile);
+    }
+  }
+
+  template <Epilogue::Kind Function>
+  void add_bias_and(const OutputTile& tile) const {
     using simd::FloatBatch;
     float held[PackedMatrix::block_rows] = {};
     if (!bias.empty()) std::copy_n(bias.data + tile.col, tile.cols, held);
-    for (Index r = 0; r < tile.rows; ++r) {
-      float* const row = tile.sums_of(r);
-      for (Index n = 0; n < tile.cols; n += static_cast<Index>(simd::batch_lanes)) {
+    for (Index n = 0; n < tile.cols; n += static_cast<Index>(simd::batch_lanes)) {
+      const auto moved = simd::load<FloatBatch>(held + n);
+      for (Index r = 0; r < tile.rows; ++r) {
+        float* const row = tile.sums_of(r);
         FloatBatch y = simd::load<FloatBatch>(row + n);
-        if (!bias.empty()) y += simd::load<FloatBatch>(held + n);
-        simd::store(row + n, apply_epilogue(function.kind(), y));
+        if (!bias.empty()) y += moved;
+        simd::store(row + n, apply_epilogue(Function, y));
       }
     }
   }

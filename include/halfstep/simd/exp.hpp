@@ -14,7 +14,7 @@ namespace halfstep::inline HALFSTEP_ABI::simd {
 /// p * 2^k for p in [1/2, 2] and integral k in [-151, 129], rounded once: in two steps, because 2^k alone may be no
 /// normal float.
 template <FloatLanes T>
-[[nodiscard]] T scaled_by_wide_power(T p, T k) {
+[[nodiscard, gnu::always_inline]] inline T scaled_by_wide_power(T p, T k) {
   const IntOf<T> whole = simd::to_int(k);
   const IntOf<T> half = whole >> 1;
   return simd::pinned(p * simd::power_of_two(half) * simd::power_of_two(whole - half));
@@ -23,7 +23,7 @@ template <FloatLanes T>
 /// 2^x with a relative error of at most 4e-7 (of at most 2^-149 where the result is subnormal); exact for integral x.
 /// Infinity from 128 on, 0 below -150; NaN stays.
 template <FloatLanes T>
-[[nodiscard]] T exp2(T x) {
+[[nodiscard, gnu::always_inline]] inline T exp2(T x) {
   const T held = simd::clamp(x, -151.0f, 129.0f);
   const T k = simd::round_even(held);
   const T f = held - k;
@@ -35,7 +35,7 @@ template <FloatLanes T>
 /// e^x with a relative error of at most 4e-7 (of at most 2^-149 where the result is subnormal); 1 for 0. Infinity from
 /// ln(2^128) on, 0 below -104; NaN stays.
 template <FloatLanes T>
-[[nodiscard]] T exp(T x) {
+[[nodiscard, gnu::always_inline]] inline T exp(T x) {
   constexpr float log2_e = 0x1.715476p+0f;
   constexpr float ln2_high = 0x1.63p-1f;  // 9 bits: exact times any k
   constexpr float ln2_low = -0x1.bd0106p-13f;

@@ -1,0 +1,100 @@
+// The calls that users write, as they write them: what is promised of the interface compiles, runs and gives what it
+// should. Details are tested beside each header.
+
+#include <cmath>
+#include <thread>
+#include <vector>
+
+#include "halfstep/halfstep.hpp"
+#include "halfstep/layers/eigen_product.hpp"
+#include "halfstep/layers/float_engine.hpp"
+#include "halfstep/models/vit.hpp"
+#include "halfstep/recipes/nearest.hpp"
+#include "support/catch.hpp"
+#include "support/random_layers.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/vit_checkpoint.hpp"
+
+namespace hs = halfstep;
+
+namespace {
+
+hs::MatrixF normal_matrix(hs::Index rows, hs::Index cols, std::uint64_t seed) {
+  hs::MatrixF x(rows, cols);
+  const hs::Random random(seed);
+  for (hs::Index i = 0; i < x.size(); ++i) x.data()[i] = random.normal(static_cast<std::uint64_t>(i));
+  return x;
+}
+
+double sqnr_of_product(const hs::MatrixF& x, const hs::MatrixF& w, const hs::MatrixF& y) {
+  hs::MatrixF exact(x.rows(), w.rows());
+  for (hs::Index m = 0; m < x.rows(); ++m) {
+    for (hs::Index n = 0; n < w.rows(); ++n) {
+      double sum = 0;
+      for (hs::Index k = 0; k < w.cols(); ++k) sum += static_cast<double>(x(m, k)) * static_cast<double>(w(n, k));
+      exact(m, n) = static_cast<float>(sum);
+    }
+  }
+  return hs::compare(exact, y).sqnr_db();
+}
+
+}  // namespace
+
+TEST_CASE("a weight is quantized, packed and multiplied in five lines", "[api]") {
+  const hs::MatrixF w = normal_matrix(48, 256, 1), x = normal_matrix(5, 256, 2);
+  auto q = hs::quantize<hs::Uniform<4>>(w, {.tiling = hs::per_group(128)});
+  auto p = hs::pack(q);
+  hs::MatrixF y = hs::matmul(x, p);
+  hs::ErrorStats e = hs::compare(w, hs::dequantize(q));
+
+  hs::Workspace workspace;
+  hs::MatrixF again(5, 48);
+  hs::matmul_into(x, p, again, workspace);
+  CHECK(again == y);
+  // Normal data on 16 levels over its own range: the step is near 5.4 / 15 sigma, its noise a twelfth of its square.
+  CHECK(e.sqnr_db() > 17);
+  CHECK(std::fabs(sqnr_of_product(x, w, y) - e.sqnr_db()) < 3);
+  CHECK(p.bits_per_weight() < 5);
+}
+
+TEST_CASE("activations are calibrated over batches, on several threads", "[api]") {
+  const std::vector<hs::MatrixF> batches{normal_matrix(32, 64, 3), normal_matrix(32, 64, 4)};
+  hs::Histogram seen(hs::per_tensor()), other(hs::per_tensor());
+  std::thread thread([&] { other.observe(batches[1]); });
+  seen.observe(batches[0]);
+  thread.join();
+  seen.merge(other);
+  hs::Histogram both(hs::per_tensor());
+  for (const auto& batch : batches) both.observe(batch);
+  const auto act = hs::mse_range<hs::Uniform<8>>(seen);
+  CHECK(act == hs::mse_range<hs::Uniform<8>>(both));
+
+  const hs::MatrixF w = normal_matrix(40, 64, 5);
+  const auto p = hs::pack(hs::quantize<hs::Uniform<8>>(w, {.tiling = hs::per_row()}));
+  const std::vector<float> b(40, 0.25f);
+  const hs::MatrixF y = hs::matmul(batches[0], p, {.activation = act, .bias = b, .epilogue = hs::Gelu{}});
+  CHECK(y.minCoeff() > -0.171f);  // the least value of GELU is -0.16997
+}
+
+TEST_CASE("attention multiplies codes with codes", "[api]") {
+  hs::MatrixF probabilities = normal_matrix(16, 16, 6), v = normal_matrix(16, 24, 7);
+  hs::softmax(hs::mutable_view(probabilities));
+  const auto a = hs::Uniform<8>::fit({0, probabilities.maxCoeff(), 0});
+  const hs::MatrixF o =
+      hs::matmul(hs::encode(probabilities, a), hs::pack(hs::quantize<hs::Uniform<8>>(hs::transposed(v))));
+  CHECK(sqnr_of_product(probabilities, v.transpose(), o) > 30);
+}
+
+TEST_CASE("a whole model is quantized by a recipe", "[api]") {
+  const halfstep_tests::TemporaryDirectory directory;
+  halfstep_tests::VitCheckpoint(halfstep_tests::VitSizes{}).write(directory.file("vit.safetensors"));
+  const std::vector<std::uint8_t> pixels = halfstep_tests::random_pixels(32 * 3 * 8 * 12, 8);
+  const hs::ImageView images{pixels.data(), 32, 3, 8, 12};
+
+  auto vit = hs::load_vit(directory.file("vit.safetensors"));
+  auto quantized = hs::recipes::nearest(vit, images, {.weight_bits = 8, .activation_bits = 8});
+  hs::MatrixF logits = quantized.forward(images);  // integer engine
+
+  hs::FloatEngine engine(hs::eigen_product);
+  CHECK(hs::compare(vit.forward(images, engine), logits).sqnr_db() > 20);
+}
