@@ -21,7 +21,22 @@
 #include "halfstep/core/workspace.hpp"
 
 // quantizers
+#include "halfstep/quantizers/adalog.hpp"
+#include "halfstep/quantizers/binary.hpp"
+#include "halfstep/quantizers/block_format.hpp"
 #include "halfstep/quantizers/concepts.hpp"
+#include "halfstep/quantizers/level_table.hpp"
+#include "halfstep/quantizers/log2.hpp"
+#include "halfstep/quantizers/log_sqrt2.hpp"
+#include "halfstep/quantizers/minifloat.hpp"
+#include "halfstep/quantizers/mx_float.hpp"
+#include "halfstep/quantizers/nv_float.hpp"
+#include "halfstep/quantizers/power_of_two_factor.hpp"
+#include "halfstep/quantizers/scale_storage.hpp"
+#include "halfstep/quantizers/shift_log2.hpp"
+#include "halfstep/quantizers/tanq.hpp"
+#include "halfstep/quantizers/ternary.hpp"
+#include "halfstep/quantizers/twin_uniform.hpp"
 #include "halfstep/quantizers/uniform.hpp"
 
 // kernels: codes in and out of matrices, packing, products
@@ -31,6 +46,7 @@
 #include "halfstep/kernels/pack.hpp"
 #include "halfstep/kernels/pack_activation.hpp"
 #include "halfstep/kernels/quantize.hpp"
+#include "halfstep/kernels/quantize_blocks.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
 #include "halfstep/kernels/unpack.hpp"
 

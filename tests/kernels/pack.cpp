@@ -9,34 +9,12 @@
 #include "kernels/matrices.hpp"
 #include "support/all_quantizers.hpp"
 #include "support/catch.hpp"
+#include "support/code_twins.hpp"
 
 namespace hs = halfstep;
 using namespace halfstep_tests;
 
 namespace {
-
-/// How far a packed value may be from `decode`: what the lowering says, or, where planes of different granules do not
-/// fit together and tables take their place, half of 1 / 65534 of the span; and some rounding.
-template <class Q>
-double error_bound(const Q& q) {
-  double least = static_cast<double>(q.decode(std::int32_t{0})), most = least;
-  for (int code = 1; code < hs::level_count<Q>; ++code) {
-    const auto level = static_cast<double>(q.decode(std::int32_t{code}));
-    least = std::fmin(least, level);
-    most = std::fmax(most, level);
-  }
-  return std::fmax(static_cast<double>(hs::lower(q).max_error), (most - least) / 131000) +
-         std::ldexp(std::fabs(least) + std::fabs(most), -22);
-}
-
-/// Whether an unpacked code is the one that was packed, or a lower one that the planes do not tell from it: a second
-/// zero, or a level so deep that both are lowered to the same bytes.
-template <class Q>
-bool is_code_or_twin(const Q& q, std::int32_t found, std::int32_t packed) {
-  if (found == packed) return true;
-  const double distance = static_cast<double>(q.decode(found)) - static_cast<double>(q.decode(packed));
-  return found < packed && std::fabs(distance) <= 2 * error_bound(q);
-}
 
 /// Every element of a packed weight against the lowering of its quantizer; sums against its planes; and the way back.
 template <class Q>
@@ -44,6 +22,8 @@ void check_packed(const hs::QuantizedMatrix<Q>& quantized) {
   const hs::PackedMatrix packed = hs::pack(quantized);
   REQUIRE(packed.shape() == quantized.shape());
   const hs::KLayout& layout = packed.layout();
+  std::vector<double> bounds;
+  for (hs::Index i = 0; i < quantized.grid().count(); ++i) bounds.push_back(packed_error_bound(quantized.quantizer(i)));
   for (hs::Index n = 0; n < packed.rows(); ++n) {
     for (hs::Index g = 0; g < layout.groups(); ++g) {
       std::vector<std::int64_t> sums(2);
@@ -62,7 +42,7 @@ void check_packed(const hs::QuantizedMatrix<Q>& quantized) {
         if constexpr (requires { q.zero_point; }) {  // exact but for the rounding of decode
           REQUIRE(std::fabs(value - decoded) <= std::ldexp(std::fabs(decoded), -24));
         } else {
-          REQUIRE(std::fabs(value - decoded) <= error_bound(q));
+          REQUIRE(std::fabs(value - decoded) <= bounds[static_cast<std::size_t>(quantized.grid().granule(n, column))]);
         }
       }
       for (int p = 0; p < packed.plane_count(); ++p) {

@@ -95,11 +95,17 @@ template <class T>
 
 /// Codes of `matrix` under quantizers that were chosen elsewhere, one per granule of `tiling` (in granule order).
 /// NaN and infinities encode as the quantizer documents. Class: exact.
+///
+/// Errors: another number of quantizers than granules; scales to be stored as E4M3 without a tensor scale.
 template <ScalarQuantizer Q, Viewable M>
 [[nodiscard]] QuantizedMatrix<Q> quantize_with(const M& matrix, const std::vector<Q>& quantizers,
                                                const QuantizeOptions& options = {}) {
   const auto source = view(matrix);
   require_readable("quantize_with", "matrix", source);
+  if (options.scale_storage == ScaleStorage::e4m3 && !HasTensorScale<Q>) {
+    raise("quantize", "scale_storage is e4m3, which reaches from 2^-6 to 448 only: expected a quantizer with a tensor ",
+          "scale, such as NVFP4");
+  }
   QuantizedMatrix<Q> result(shape_of(source), options.tiling, options.scale_storage);
   if (static_cast<Index>(quantizers.size()) != result.grid().count()) {
     raise("quantize_with", "quantizers has ", quantizers.size(), " entries, the tiling of a matrix of shape ",

@@ -9,8 +9,9 @@
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/kernels/parameter_arrays.hpp"
+#include "halfstep/quantizers/block_format.hpp"
 #include "halfstep/quantizers/concepts.hpp"
-#include "halfstep/quantizers/scale.hpp"
+#include "halfstep/quantizers/scale_storage.hpp"
 
 #include <cstdint>
 #include <span>
@@ -87,7 +88,12 @@ class QuantizedMatrix {
   [[nodiscard]] Index bytes() const {
     Index parameter_bytes = ParameterArrays<Q>::bytes_per_value();
     if constexpr (HasScale<Q>) parameter_bytes += storage_bytes(scale_storage_) - static_cast<Index>(sizeof(float));
-    return shape_.rows * row_bytes_ + grid_.count() * parameter_bytes;
+    Index tensor_bytes = 0;
+    if constexpr (HasTensorScale<Q>) {  // the same in all granules, so kept once
+      parameter_bytes -= static_cast<Index>(sizeof(float));
+      tensor_bytes = grid_.count() > 0 ? static_cast<Index>(sizeof(float)) : 0;
+    }
+    return shape_.rows * row_bytes_ + grid_.count() * parameter_bytes + tensor_bytes;
   }
   /// Bits per element, parameters included; 0 for a matrix without elements.
   [[nodiscard]] double bits_per_weight() const {

@@ -42,6 +42,7 @@ struct Float {
   static_assert(Top == TopCodes::finite || (E == 4 && M == 3) || (E == 5 && M == 2),
                 "Float<E, M>: only E4M3 and E5M2 have reserved codes");
   static constexpr int bits = E + M + 1;
+  static constexpr int mantissa_bits = M;
   static constexpr bool reads_mean_abs = false;
   /// The exponent bias of the format itself.
   static constexpr int bias = (1 << (E - 1)) - 1;

@@ -1,10 +1,9 @@
 #pragma once
 
 /// \file
-/// How a scale is made usable, and how it is stored.
+/// How a scale is made usable. How it is stored: quantizers/scale_storage.hpp.
 
 #include "halfstep/config.hpp"
-#include "halfstep/core/float16.hpp"
 
 #include <limits>
 
@@ -29,18 +28,5 @@ namespace halfstep::inline HALFSTEP_ABI {
   if (scale * steps <= std::numeric_limits<float>::max()) return scale;
   return 0x1.fffffp127f / steps;
 }
-
-/// The type in which a scale is kept beside the codes. What rounding divides by is the stored scale.
-enum class ScaleStorage { f32, f16 };
-
-/// `scale` as the storage type gives it back. F16 keeps to [2^-24, 65504]: a stored scale is never 0, infinite or NaN.
-[[nodiscard]] constexpr float stored_scale(float scale, ScaleStorage storage) {
-  if (storage == ScaleStorage::f32) return scale;
-  constexpr float least = 0x1p-24f, largest = 65504.0f;
-  return to_float(half_from_float(scale < least ? least : (scale > largest ? largest : scale)));
-}
-
-/// Bytes of one stored scale.
-[[nodiscard]] constexpr int storage_bytes(ScaleStorage storage) { return storage == ScaleStorage::f32 ? 4 : 2; }
 
 }  // namespace halfstep::inline HALFSTEP_ABI
