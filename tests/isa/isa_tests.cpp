@@ -7,7 +7,6 @@
 #include <limits>
 #include <string>
 #include <tuple>
-#include <type_traits>
 #include <vector>
 
 #include "halfstep/kernels/matmul.hpp"
@@ -21,6 +20,7 @@
 #include "halfstep/simd/pinned.hpp"
 #include "support/all_quantizers.hpp"
 #include "support/catch.hpp"
+#include "support/code_twins.hpp"
 
 namespace hs = halfstep;
 using namespace halfstep_tests;
@@ -42,30 +42,22 @@ class Checksum {
   std::uint64_t value_ = 0xcbf29ce484222325u;
 };
 
-/// Of everything, and of what does not grow with the list of quantizers: that one is known beforehand.
+/// Over every test of this program.
 Checksum& checksum_of_all() {
   static Checksum sum;
   return sum;
 }
-Checksum& checksum_of_fixed_part() {
-  static Checksum sum;
-  return sum;
-}
-
-using FixedPart = std::tuple<hs::Uniform<2>, hs::Uniform<3>, hs::Uniform<4>, hs::Uniform<5>, hs::Uniform<6>,
-                             hs::Uniform<7>, hs::Uniform<8>, SqrtQuantizer<3>, SqrtQuantizer<4>, EvenOddQuantizer<4>,
-                             PowerQuantizer<4>, WarpQuantizer<4>, WarpQuantizer<5>>;
-
-template <class Q, class... Fixed>
-constexpr bool is_one_of(const std::tuple<Fixed...>*) {
-  return (std::is_same_v<Q, Fixed> || ...);
-}
 
 /// Folds the checksum of one test into the program's.
-void fold(const Checksum& sum, bool is_fixed) {
-  checksum_of_all().add(sum.value(), 8);
-  if (is_fixed) checksum_of_fixed_part().add(sum.value(), 8);
-}
+void fold(const Checksum& sum) { checksum_of_all().add(sum.value(), 8); }
+
+/// One or two quantizers of each kind rather than all: this program is built for every instruction set.
+using SomeQuantizers =
+    std::tuple<hs::Uniform<2>, hs::Uniform<3>, hs::Uniform<4>, hs::Uniform<5>, hs::Uniform<6>, hs::Uniform<7>,
+               hs::Uniform<8>, SqrtQuantizer<3>, SqrtQuantizer<4>, EvenOddQuantizer<4>, PowerQuantizer<4>,
+               WarpQuantizer<4>, WarpQuantizer<5>, hs::Log2<4>, hs::LogSqrt2<4>, hs::AdaLog<4>, hs::ShiftLog2<4>,
+               hs::TanQ<8>, hs::TwinSoftmax<4>, hs::TwinGelu<8>, hs::Ternary, hs::Binary, hs::Elastic<4>, hs::Fp4E2M1,
+               hs::Fp6E3M2, hs::Fp8E4M3, hs::NormalFloat4, hs::LevelTable<3>>;
 
 /// Random numbers without the standard library's distributions, which differ between libraries.
 class Numbers {
@@ -152,6 +144,19 @@ void check_quantizer(Checksum& sum) {
   }
 }
 
+/// Whether unpacking gives what was packed, but for codes that the planes do not tell from a lower one.
+template <class Q>
+bool comes_back(const hs::PackedMatrix& packed, const hs::QuantizedMatrix<Q>& quantized) {
+  const hs::QuantizedMatrix<Q> unpacked = hs::unpack(packed, quantized);
+  if (!(hs::pack(unpacked) == packed && unpacked.parameters() == quantized.parameters())) return false;
+  for (hs::Index r = 0; r < quantized.rows(); ++r) {
+    for (hs::Index c = 0; c < quantized.cols(); ++c) {
+      if (!is_code_or_twin(quantized.quantizer_at(r, c), unpacked.code(r, c), quantized.code(r, c))) return false;
+    }
+  }
+  return true;
+}
+
 /// Products of `Q`, as weight and as activation, against the reference.
 template <class Q>
 void check_products(Checksum& sum) {
@@ -161,7 +166,7 @@ void check_products(Checksum& sum) {
   for (const hs::Tiling& tiling : {hs::per_row(), hs::per_group(19), hs::per_group(32)}) {
     const auto quantized = hs::quantize<Q>(w, {.tiling = tiling});
     const hs::PackedMatrix packed = hs::pack(quantized);
-    CHECK(hs::unpack(packed, quantized) == quantized);
+    CHECK(comes_back(packed, quantized));
     add(sum, hs::dequantize(quantized));
     for (const hs::Activation& rule : {hs::Activation(), activation}) {
       const hs::EncodedMatrix encoded = hs::encode(x, rule);
@@ -176,11 +181,11 @@ void check_products(Checksum& sum) {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("codes, values and products of every quantizer", "[isa]", AllQuantizers) {
+TEMPLATE_LIST_TEST_CASE("codes, values and products of every kind of quantizer", "[isa]", SomeQuantizers) {
   Checksum sum;
   check_quantizer<TestType>(sum);
   check_products<TestType>(sum);
-  fold(sum, is_one_of<TestType>(static_cast<const FixedPart*>(nullptr)));
+  fold(sum);
 }
 
 TEST_CASE("extremes", "[isa]") {
@@ -208,7 +213,7 @@ TEST_CASE("bias, functions, residual, NaN", "[isa]") {
     for (hs::Index n = 0; n < 70; ++n) CHECK(y(3, n) != y(3, n));
     add(sum, y);
   }
-  fold(sum, true);
+  fold(sum);
 }
 
 TEST_CASE("attention and chains of products", "[isa]") {
@@ -224,7 +229,7 @@ TEST_CASE("attention and chains of products", "[isa]") {
   Checksum sum;
   add(sum, scores);
   add(sum, out);
-  fold(sum, true);
+  fold(sum);
 }
 
 // Runs last: test cases run in the order of their declaration.
@@ -233,5 +238,5 @@ TEST_CASE("the checksum is that of every other instruction set and compiler", "[
               static_cast<unsigned long long>(checksum_of_all().value()), std::string(hs::simd::isa_name).c_str(),
               hs::default_tile().name);
   // Changing this number is a decision: some code, value or product has other bits than before.
-  CHECK(checksum_of_fixed_part().value() == 0xd288dbeb0ae93f2bu);
+  CHECK(checksum_of_all().value() == 0xd5eace993880a64au);
 }

@@ -5,24 +5,64 @@
 /// that all quantizers promise.
 
 #include <algorithm>
+#include <cstdint>
 #include <tuple>
 #include <vector>
 
+#include "halfstep/quantizers/adalog.hpp"
+#include "halfstep/quantizers/binary.hpp"
 #include "halfstep/quantizers/concepts.hpp"
+#include "halfstep/quantizers/level_table.hpp"
+#include "halfstep/quantizers/log2.hpp"
+#include "halfstep/quantizers/log_sqrt2.hpp"
+#include "halfstep/quantizers/minifloat.hpp"
+#include "halfstep/quantizers/mx_float.hpp"
+#include "halfstep/quantizers/nv_float.hpp"
+#include "halfstep/quantizers/power_of_two_factor.hpp"
+#include "halfstep/quantizers/shift_log2.hpp"
+#include "halfstep/quantizers/tanq.hpp"
+#include "halfstep/quantizers/ternary.hpp"
+#include "halfstep/quantizers/twin_uniform.hpp"
 #include "halfstep/quantizers/uniform.hpp"
 #include "support/test_quantizers.hpp"
 
 namespace halfstep_tests {
 
-using AllQuantizers = std::tuple<halfstep::Uniform<2>, halfstep::Uniform<3>, halfstep::Uniform<4>, halfstep::Uniform<5>,
-                                 halfstep::Uniform<6>, halfstep::Uniform<7>, halfstep::Uniform<8>,  //
-                                 SqrtQuantizer<3>, SqrtQuantizer<4>, EvenOddQuantizer<4>, PowerQuantizer<4>,
-                                 WarpQuantizer<4>, WarpQuantizer<5>>;
+/// The library's own.
+using UniformQuantizers =
+    std::tuple<halfstep::Uniform<2>, halfstep::Uniform<3>, halfstep::Uniform<4>, halfstep::Uniform<5>,
+               halfstep::Uniform<6>, halfstep::Uniform<7>, halfstep::Uniform<8>, halfstep::PowerOfTwoFactor<8>>;
+using LogQuantizers =
+    std::tuple<halfstep::Log2<2>, halfstep::Log2<4>, halfstep::Log2<8>, halfstep::Log2<4, halfstep::ZeroPolicy::clamp>,
+               halfstep::Log2<3, halfstep::ZeroPolicy::mask>, halfstep::LogSqrt2<4>, halfstep::LogSqrt2<6>,
+               halfstep::LogSqrt2<4, halfstep::ZeroPolicy::clamp>, halfstep::AdaLog<3>, halfstep::AdaLog<4>,
+               halfstep::AdaLog<8>, halfstep::ShiftLog2<4>, halfstep::ShiftLog2<8>>;
+using RegionQuantizers = std::tuple<halfstep::TanQ<3>, halfstep::TanQ<8>, halfstep::TwinSoftmax<4>,
+                                    halfstep::TwinSoftmax<8>, halfstep::TwinGelu<4>, halfstep::TwinGelu<8>>;
+using FewLevelQuantizers = std::tuple<halfstep::Ternary, halfstep::Binary, halfstep::Elastic<2>, halfstep::Elastic<4>>;
+using FloatQuantizers = std::tuple<halfstep::Fp4E2M1, halfstep::Fp4E1M2, halfstep::Fp4E3M0, halfstep::Fp6E2M3,
+                                   halfstep::Fp6E3M2, halfstep::Fp8E4M3, halfstep::Fp8E5M2>;
+using BlockQuantizers = std::tuple<halfstep::MXFP4, halfstep::MXFP6E2M3, halfstep::MXFP6E3M2, halfstep::MXFP8E4M3,
+                                   halfstep::MXFP8E5M2, halfstep::NVFP4>;
+using TableQuantizers = std::tuple<halfstep::NormalFloat4, halfstep::LevelTable<3>, halfstep::LevelTable<8>>;
+
+/// The tests' own.
+using TestQuantizers = std::tuple<SqrtQuantizer<3>, SqrtQuantizer<4>, EvenOddQuantizer<4>, PowerQuantizer<4>,
+                                  WarpQuantizer<4>, WarpQuantizer<5>>;
+
+using AllQuantizers =
+    decltype(std::tuple_cat(UniformQuantizers{}, LogQuantizers{}, RegionQuantizers{}, FewLevelQuantizers{},
+                            FloatQuantizers{}, BlockQuantizers{}, TableQuantizers{}, TestQuantizers{}));
 
 /// A code that a quantizer's header exempts from `encode(decode(c))` giving the same value; overload for the quantizer.
 template <class Q>
 bool is_exempt_code(const Q&, int) {
   return false;
+}
+/// The fine region's last code, whose value is the split and belongs to the coarse region; and coarse codes below it.
+template <int Bits>
+bool is_exempt_code(const halfstep::TwinSoftmax<Bits>& q, int code) {
+  return code == q.half - 1 || (code >= q.half && q.decode(std::int32_t{code}) < q.split());
 }
 
 /// Ranges as data has them, and degenerate ones; all of finite ends.
