@@ -51,7 +51,7 @@ std::string small_file() {
 
 using StoredQuantizers =
     decltype(std::tuple_cat(UniformQuantizers{}, LogQuantizers{}, RegionQuantizers{}, FewLevelQuantizers{},
-                            FloatQuantizers{}, BlockQuantizers{}, TableQuantizers{}));
+                            FloatQuantizers{}, BlockQuantizers{}, TableQuantizers{}, WideQuantizers{}));
 
 }  // namespace
 

@@ -17,7 +17,7 @@ namespace {
 
 using StoredQuantizers =
     decltype(std::tuple_cat(UniformQuantizers{}, LogQuantizers{}, RegionQuantizers{}, FewLevelQuantizers{},
-                            FloatQuantizers{}, BlockQuantizers{}, TableQuantizers{}));
+                            FloatQuantizers{}, BlockQuantizers{}, TableQuantizers{}, WideQuantizers{}));
 
 }  // namespace
 

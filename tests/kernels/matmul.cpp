@@ -79,7 +79,7 @@ TEMPLATE_TEST_CASE("activations of 2 to 8 bits, static and per token, affine and
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("every quantizer as weight and as activation", "[matmul]", AllQuantizers) {
+TEMPLATE_LIST_TEST_CASE("every quantizer as weight and as activation", "[matmul]", PackableQuantizers) {
   using Q = TestType;
   const hs::MatrixF x = random_eigen(7, 130, 34, 1, 0.3f);
   const hs::Activation activation = hs::fit<Q>({-2.0f, 3.0f, 1.0f}, hs::Symmetry::affine);

@@ -120,7 +120,7 @@ TEST_CASE("two planes on either side and a fraction as zero on paper", "[referen
 }
 
 TEMPLATE_LIST_TEST_CASE("products of every weight are those of what codes stand for", "[reference_product]",
-                        AllQuantizers) {
+                        PackableQuantizers) {
   for (const hs::Tiling& tiling : {hs::per_row(), hs::per_group(16), hs::per_group(7), dealt_columns(50, 8)}) {
     check_against_double<TestType>(hs::Activation(), tiling);
     check_against_double<TestType>(hs::fit<EvenOddQuantizer<4>>({-2, 3, 0}, hs::Symmetry::affine), tiling);

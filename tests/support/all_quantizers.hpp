@@ -34,9 +34,9 @@ using UniformQuantizers =
                halfstep::Uniform<6>, halfstep::Uniform<7>, halfstep::Uniform<8>, halfstep::PowerOfTwoFactor<8>>;
 using LogQuantizers =
     std::tuple<halfstep::Log2<2>, halfstep::Log2<4>, halfstep::Log2<8>, halfstep::Log2<4, halfstep::ZeroPolicy::clamp>,
-               halfstep::Log2<3, halfstep::ZeroPolicy::mask>, halfstep::LogSqrt2<4>, halfstep::LogSqrt2<6>,
-               halfstep::LogSqrt2<4, halfstep::ZeroPolicy::clamp>, halfstep::AdaLog<3>, halfstep::AdaLog<4>,
-               halfstep::AdaLog<8>, halfstep::ShiftLog2<4>, halfstep::ShiftLog2<8>>;
+               halfstep::LogSqrt2<4>, halfstep::LogSqrt2<6>, halfstep::LogSqrt2<4, halfstep::ZeroPolicy::clamp>,
+               halfstep::AdaLog<3>, halfstep::AdaLog<4>, halfstep::AdaLog<8>, halfstep::ShiftLog2<4>,
+               halfstep::ShiftLog2<8>>;
 using RegionQuantizers = std::tuple<halfstep::TanQ<3>, halfstep::TanQ<8>, halfstep::TwinSoftmax<4>,
                                     halfstep::TwinSoftmax<8>, halfstep::TwinGelu<4>, halfstep::TwinGelu<8>>;
 using FewLevelQuantizers = std::tuple<halfstep::Ternary, halfstep::Binary, halfstep::Elastic<2>, halfstep::Elastic<4>>;
@@ -50,9 +50,14 @@ using TableQuantizers = std::tuple<halfstep::NormalFloat4, halfstep::LevelTable<
 using TestQuantizers = std::tuple<SqrtQuantizer<3>, SqrtQuantizer<4>, EvenOddQuantizer<4>, PowerQuantizer<4>,
                                   WarpQuantizer<4>, WarpQuantizer<5>>;
 
-using AllQuantizers =
+/// Codes of more bits than are stated: they are encoded, as activations multiplied, and never packed as a weight.
+using WideQuantizers =
+    std::tuple<halfstep::Log2<3, halfstep::ZeroPolicy::mask>, halfstep::ShiftLog2<4, halfstep::LogSteps::published>>;
+
+using PackableQuantizers =
     decltype(std::tuple_cat(UniformQuantizers{}, LogQuantizers{}, RegionQuantizers{}, FewLevelQuantizers{},
                             FloatQuantizers{}, BlockQuantizers{}, TableQuantizers{}, TestQuantizers{}));
+using AllQuantizers = decltype(std::tuple_cat(PackableQuantizers{}, WideQuantizers{}));
 
 /// A code that a quantizer's header exempts from `encode(decode(c))` giving the same value; overload for the quantizer.
 template <class Q>

@@ -6,6 +6,7 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/aligned_buffer.hpp"
 #include "halfstep/core/band_grain.hpp"
+#include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/parallel_for.hpp"
@@ -14,6 +15,7 @@
 #include "halfstep/kernels/pack_plan.hpp"
 #include "halfstep/kernels/packed_matrix.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
+#include "halfstep/quantizers/concepts.hpp"
 
 #include <array>
 #include <cstddef>
@@ -126,10 +128,14 @@ class TilePacker {
 /// Brings a quantized weight `[out_features, in_features]` into kernel order, once. Codes of up to 4 bits whose planes
 /// are the same for all granules stay 4-bit codes with a table; everything else becomes bytes. Reads the codes once.
 ///
-/// Errors: a tiling whose groups along K cannot be laid side by side. Class: exact, for any executor; `unpack_codes`
-/// and `unpack` are the inverse.
+/// Errors: a tiling whose groups along K cannot be laid side by side; a quantizer whose codes take more bits than are
+/// stated. Class: exact, for any executor; `unpack_codes` and `unpack` are the inverse.
 template <ScalarQuantizer Q>
 [[nodiscard]] PackedMatrix pack(const QuantizedMatrix<Q>& matrix, ExecutorRef executor = {}) {
+  if constexpr (stated_bits<Q>() != Q::bits) {
+    raise("pack", "codes take ", Q::bits, " bits where ", stated_bits<Q>(), " are stated: such a quantizer is for ",
+          "activations, expected one whose codes hold all its outputs (another zero policy)");
+  }
   const PackPlan<Q> plan(matrix, executor);
   PackedMatrix packed(matrix.rows(), plan.layout(), plan.storage(), plan.plane_count());
   PackedMatrixWriter writer(packed);

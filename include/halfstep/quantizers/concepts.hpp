@@ -61,6 +61,17 @@ template <ScalarQuantizer Q>
 template <ScalarQuantizer Q>
 inline constexpr int level_count = 1 << Q::bits;
 
+/// The bits that a method's authors state: `Q::stated_bits` where a quantizer has that, else `Q::bits`. They are fewer
+/// than `Q::bits` where codes of the stated width do not hold all outputs (`ZeroPolicy::mask`).
+template <ScalarQuantizer Q>
+[[nodiscard]] consteval int stated_bits() {
+  if constexpr (requires { Q::stated_bits; }) {
+    return Q::stated_bits;
+  } else {
+    return Q::bits;
+  }
+}
+
 /// The lowering of one granule: the quantizer's own, or one derived from `decode` of every code.
 template <ScalarQuantizer Q>
 [[nodiscard]] Lowering lower(const Q& q) {
