@@ -41,6 +41,7 @@
 
 // kernels: codes in and out of matrices, packing, products
 #include "halfstep/kernels/encoded_matrix.hpp"
+#include "halfstep/kernels/head_gate.hpp"
 #include "halfstep/kernels/matmul.hpp"
 #include "halfstep/kernels/matmul_encoded.hpp"
 #include "halfstep/kernels/pack.hpp"
@@ -48,6 +49,7 @@
 #include "halfstep/kernels/quantize.hpp"
 #include "halfstep/kernels/quantize_blocks.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
+#include "halfstep/kernels/softmax.hpp"
 #include "halfstep/kernels/unpack.hpp"
 
 // calibrators

@@ -108,6 +108,51 @@ TEST_CASE("softmax masks minus infinity and marks what has no softmax", "[softma
   for (const float value : nothing.values) CHECK(std::isnan(value));
 }
 
+TEST_CASE("clipped softmax stretches and cuts the softmax", "[softmax]") {
+  for (const hs::Index n : {1, 7, 8, 17, 64, 197}) {
+    for (const hs::SoftmaxStretch stretch : {hs::SoftmaxStretch{}, hs::SoftmaxStretch{-0.03f, 1},
+                                             hs::SoftmaxStretch{0, 1.003f}, hs::SoftmaxStretch{-0.5f, 2}}) {
+      const FloatMatrix x = random_matrix(6, n, 66, 5.0f);
+      FloatMatrix expected = x, clipped = x;
+      hs::softmax(expected.view(), 0.4f);
+      for (float& p : expected.values) {
+        volatile float stretched = p * (stretch.high - stretch.low);  // volatile: no rounding may be left out
+        stretched = stretched + stretch.low;
+        p = std::min(std::max(static_cast<float>(stretched), 0.0f), 1.0f);
+      }
+      hs::clipped_softmax(clipped.view(), stretch, 0.4f);
+      CAPTURE(n, stretch.low, stretch.high);
+      CHECK(first_difference(clipped.view(), expected.view()) == "");
+    }
+  }
+  CHECK(hs::SoftmaxStretch::for_keys(64, 4) == hs::SoftmaxStretch{-0.0625f, 1});
+}
+
+TEST_CASE("clipped softmax reaches 0 and 1, and marks what has no softmax", "[softmax]") {
+  FloatMatrix x(2, 20);
+  for (hs::Index c = 0; c < 20; ++c) x.view()(0, c) = c == 3 ? 6.0f : 0.0f;
+  x.view()(1, 5) = std::numeric_limits<float>::quiet_NaN();
+  hs::clipped_softmax(x.view(), {-0.1f, 1.1f});
+  for (hs::Index c = 0; c < 20; ++c) {
+    CAPTURE(c);
+    CHECK(x(0, c) == (c == 3 ? 1.0f : 0.0f));
+    CHECK(std::isnan(x(1, c)));
+  }
+}
+
+TEST_CASE("clipped softmax refuses a stretch that shrinks", "[softmax]") {
+  FloatMatrix x = random_matrix(3, 4, 67);
+  const FloatMatrix before = x;
+  CHECK_RAISES(hs::clipped_softmax(x.view(), {0.1f, 1}), "clipped_softmax: stretch is 0.1 .. 1, expected a low end");
+  CHECK_RAISES(hs::clipped_softmax(x.view(), {0, 0.9f}), "stretch is 0 .. 0.9");
+  CHECK_RAISES(hs::clipped_softmax(x.view(), {0, std::numeric_limits<float>::infinity()}), "stretch is 0 .. inf");
+  CHECK_RAISES(hs::clipped_softmax(x.view(), {std::numeric_limits<float>::quiet_NaN(), 1}), "stretch is nan");
+  CHECK_RAISES(hs::clipped_softmax(x.view(), {}, -1.0f), "clipped_softmax: scale is -1, expected a positive number");
+  CHECK_RAISES(hs::SoftmaxStretch::for_keys(0, 4), "SoftmaxStretch::for_keys: keys is 0, expected at least 1");
+  CHECK_RAISES(hs::SoftmaxStretch::for_keys(8, -1), "alpha is -1, expected a number of at least 0");
+  CHECK(first_difference(x.view(), before.view()) == "");
+}
+
 TEST_CASE("softmax refuses what does not fit", "[softmax]") {
   FloatMatrix x = random_matrix(3, 4, 65);
   CHECK_RAISES(hs::softmax(x.view(), 0.0f), "softmax: scale is 0, expected a positive number");

@@ -148,3 +148,17 @@ TEST_CASE("a published rule is a rule for ranges") {
   const std::vector<Uniform<4>> quantizers = fit_each<Uniform<4>>(ranges, repq_fit<4>);
   CHECK(quantizers == std::vector<Uniform<4>>{repq_fit<4>(ranges[0]), repq_fit<4>(ranges[1])});
 }
+
+TEST_CASE("rules of the outlier-free transformers") {
+  for (const Range& range : sample_ranges(77)) {
+    CAPTURE(range.min, range.max);
+    const Uniform<4> affine = outlier_free_fit<4>(range);
+    const float low = std::fmin(range.min, 0.0f), high = std::fmax(range.max, 1e-8f);
+    const float span = difference(high, low);
+    if (std::isfinite(span)) CHECK(affine.scale == std::fmax(divided(span, 15), 1e-8f));
+    CHECK(affine.zero_point == static_cast<int>(std::fmin(std::nearbyint(divided(-low, affine.scale)), 15.0f)));
+    const Uniform<4> symmetric = outlier_free_symmetric_fit<4>(range);
+    CHECK(symmetric.scale == std::fmax(divided(magnitude(range), range.min < 0 ? 7 : 15), 1e-8f));
+    CHECK(symmetric.zero_point == (range.min < 0 ? 8 : 0));
+  }
+}

@@ -75,4 +75,30 @@ template <int Bits>
   return {scale, simd::round_clamp(-range.min / scale, -0x1p23f, 0x1p23f)};
 }
 
+/// The least scale of the outlier-free transformers' quantizers.
+inline constexpr float outlier_free_least_scale = 1e-8f;
+
+/// Outlier-free transformers, asymmetric: the range is widened to hold 0 and 1e-8, `scale = max((max - min) / (L - 1),
+/// 1e-8)`, `zero_point = clip(rne(-min / scale), 0, L - 1)`. The library's own affine rule but for its floors.
+/// Source: Bondarenko et al., Quantizable Transformers, NeurIPS 2023, published quantizers.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> outlier_free_fit(const Range& range) {
+  constexpr auto largest = static_cast<float>(Uniform<Bits>::max_code);
+  const float low = range.min < 0 ? range.min : 0.0f;
+  const float high = range.max > outlier_free_least_scale ? range.max : outlier_free_least_scale;
+  const float step = divided_span(low, high, largest);
+  const float scale = step > outlier_free_least_scale ? step : outlier_free_least_scale;
+  return {scale, simd::round_clamp(-low / scale, 0.0f, largest)};
+}
+
+/// Outlier-free transformers, symmetric: signed codes, `scale = absmax / (L/2 - 1)`, where the range has negative
+/// values; codes 0 .. L - 1 of `scale = max / (L - 1)` where it has none. Scales are at least 1e-8. Source: as above.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> outlier_free_symmetric_fit(const Range& range) {
+  const bool is_signed = range.min < 0;
+  const std::int32_t zero_point = is_signed ? 1 << (Bits - 1) : 0;
+  const float step = absmax(range) / static_cast<float>(is_signed ? zero_point - 1 : Uniform<Bits>::max_code);
+  return {step > outlier_free_least_scale ? step : outlier_free_least_scale, zero_point};
+}
+
 }  // namespace halfstep::inline HALFSTEP_ABI
