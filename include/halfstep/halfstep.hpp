@@ -24,6 +24,7 @@
 #include "halfstep/quantizers/adalog.hpp"
 #include "halfstep/quantizers/binary.hpp"
 #include "halfstep/quantizers/block_format.hpp"
+#include "halfstep/quantizers/absmax.hpp"
 #include "halfstep/quantizers/concepts.hpp"
 #include "halfstep/quantizers/level_table.hpp"
 #include "halfstep/quantizers/log2.hpp"
@@ -50,6 +51,8 @@
 #include "halfstep/kernels/quantize_blocks.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
 #include "halfstep/kernels/softmax.hpp"
+#include "halfstep/kernels/split_matmul.hpp"
+#include "halfstep/kernels/split_matrix.hpp"
 #include "halfstep/kernels/unpack.hpp"
 
 // calibrators
