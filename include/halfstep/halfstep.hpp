@@ -38,6 +38,7 @@
 #include "halfstep/quantizers/tanq.hpp"
 #include "halfstep/quantizers/ternary.hpp"
 #include "halfstep/quantizers/twin_uniform.hpp"
+#include "halfstep/quantizers/shifted_uniform.hpp"
 #include "halfstep/quantizers/uniform.hpp"
 
 // kernels: codes in and out of matrices, packing, products
@@ -56,6 +57,7 @@
 #include "halfstep/kernels/unpack.hpp"
 
 // calibrators
+#include "halfstep/calibrators/range/headwise_range.hpp"
 #include "halfstep/calibrators/range/histogram.hpp"
 #include "halfstep/calibrators/range/min_max.hpp"
 #include "halfstep/calibrators/range/mse_range.hpp"
