@@ -63,3 +63,6 @@
 #include "halfstep/calibrators/range/mse_range.hpp"
 #include "halfstep/calibrators/range/percentile.hpp"
 #include "halfstep/calibrators/range/running_average.hpp"
+#include "halfstep/calibrators/transform/fold.hpp"
+#include "halfstep/calibrators/transform/noisy_bias.hpp"
+#include "halfstep/calibrators/transform/shift_scale.hpp"
