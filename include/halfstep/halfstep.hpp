@@ -25,6 +25,7 @@
 #include "halfstep/quantizers/binary.hpp"
 #include "halfstep/quantizers/block_format.hpp"
 #include "halfstep/quantizers/absmax.hpp"
+#include "halfstep/quantizers/codebook.hpp"
 #include "halfstep/quantizers/concepts.hpp"
 #include "halfstep/quantizers/level_table.hpp"
 #include "halfstep/quantizers/log2.hpp"
@@ -40,6 +41,7 @@
 #include "halfstep/quantizers/twin_uniform.hpp"
 #include "halfstep/quantizers/shifted_uniform.hpp"
 #include "halfstep/quantizers/uniform.hpp"
+#include "halfstep/quantizers/vector_quantizer.hpp"
 
 // kernels: codes in and out of matrices, packing, products
 #include "halfstep/kernels/encoded_matrix.hpp"
@@ -48,13 +50,17 @@
 #include "halfstep/kernels/matmul_encoded.hpp"
 #include "halfstep/kernels/pack.hpp"
 #include "halfstep/kernels/pack_activation.hpp"
+#include "halfstep/kernels/pack_vectors.hpp"
 #include "halfstep/kernels/quantize.hpp"
 #include "halfstep/kernels/quantize_blocks.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
+#include "halfstep/kernels/residual_matrix.hpp"
 #include "halfstep/kernels/softmax.hpp"
 #include "halfstep/kernels/split_matmul.hpp"
 #include "halfstep/kernels/split_matrix.hpp"
+#include "halfstep/kernels/table_matmul.hpp"
 #include "halfstep/kernels/unpack.hpp"
+#include "halfstep/kernels/vector_matrix.hpp"
 
 // calibrators
 #include "halfstep/calibrators/range/headwise_range.hpp"
@@ -63,6 +69,8 @@
 #include "halfstep/calibrators/range/mse_range.hpp"
 #include "halfstep/calibrators/range/percentile.hpp"
 #include "halfstep/calibrators/range/running_average.hpp"
+#include "halfstep/calibrators/rounding/codebook_candidates.hpp"
+#include "halfstep/calibrators/rounding/k_means.hpp"
 #include "halfstep/calibrators/transform/fold.hpp"
 #include "halfstep/calibrators/transform/noisy_bias.hpp"
 #include "halfstep/calibrators/transform/shift_scale.hpp"

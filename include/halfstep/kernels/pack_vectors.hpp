@@ -1,0 +1,142 @@
+#pragma once
+
+/// \file
+/// Weights of 8-bit codebooks in a kernel's order: each code becomes the bytes of its word, a plane for each stage.
+/// What then multiplies is the same tile as for any other weight.
+
+#include "halfstep/config.hpp"
+#include "halfstep/core/aligned_buffer.hpp"
+#include "halfstep/core/band_grain.hpp"
+#include "halfstep/core/error.hpp"
+#include "halfstep/core/executor.hpp"
+#include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/parallel_for.hpp"
+#include "halfstep/kernels/byte_map.hpp"
+#include "halfstep/kernels/k_layout.hpp"
+#include "halfstep/kernels/lines.hpp"
+#include "halfstep/kernels/packed_matrix.hpp"
+#include "halfstep/kernels/residual_matrix.hpp"
+#include "halfstep/kernels/vector_matrix.hpp"
+#include "halfstep/quantizers/codebook.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+namespace halfstep::inline HALFSTEP_ABI {
+
+/// Packs lane tiles of one stage, 16 rows at a time, with scratch memory of its own: one per worker.
+template <int Dim, int Words>
+class VectorTilePacker {
+ public:
+  VectorTilePacker(const VectorMatrix<Int8Codebook<Dim, Words>>& matrix, int plane, PackedMatrix& packed)
+      : matrix_(matrix),
+        plane_(plane),
+        layout_(packed.layout()),
+        writer_(packed),
+        codes_(static_cast<std::size_t>(matrix.vectors())),
+        row_(static_cast<std::size_t>(matrix.cols())),
+        bytes_(AlignedBuffer<std::uint8_t>::zeros(lane_tile_rows * layout_.padded_k())) {}
+
+  void pack_tile(Index t) {
+    const Index stride = layout_.padded_k();
+    for (Index i = 0; i < lane_tile_rows; ++i) {
+      const Index n = t * lane_tile_rows + i;
+      std::uint8_t* const bytes = bytes_.data() + i * stride;
+      const bool is_row = n < matrix_.rows();
+      if (is_row) {
+        decode_row(n);
+      } else if (stride > 0) {
+        std::memset(bytes, 0, static_cast<std::size_t>(stride));
+      }
+      for (Index g = 0; g < layout_.groups(); ++g) pack_group(n, g, is_row, bytes + layout_.padded_begin(g));
+    }
+    rows_to_byte_lines(bytes_.data(), stride, stride, writer_.lines(plane_, t, 0), writer_.line_stride(t));
+  }
+
+ private:
+  void decode_row(Index n) {
+    matrix_.unpack_row(n, codes_.data());
+    matrix_.for_each_run(n, [&](Index granule, Index first, Index count) {
+      const auto& codebook = matrix_.quantizer(granule);
+      for (Index v = first; v < first + count; ++v) {
+        std::memcpy(row_.data() + v * Dim, codebook.word(codes_[static_cast<std::size_t>(v)]), Dim);
+      }
+    });
+  }
+
+  /// Group g of row n to its place, with its sum; scale and zero are those of the first plane.
+  void pack_group(Index n, Index g, bool is_row, std::uint8_t* bytes) {
+    const Index begin = layout_.begin(g), length = layout_.length(g);
+    if (is_row && length > 0) std::memcpy(bytes, row_.data() + begin, static_cast<std::size_t>(length));
+    writer_.set_sum(plane_, g, n,
+                    is_row ? sum_bytes(reinterpret_cast<const std::int8_t*>(bytes), length) : std::int32_t{0});
+    if (plane_ > 0) return;
+    const bool has_scale = is_row && layout_.k > 0;
+    writer_.set_scale(g, n, has_scale ? matrix_.quantizer(matrix_.grid().granule(n, begin)).scale : 0.0f);
+    writer_.set_zero(g, n, 0.0f);
+  }
+
+  const VectorMatrix<Int8Codebook<Dim, Words>>& matrix_;
+  int plane_;
+  const KLayout layout_;
+  PackedMatrixWriter writer_;
+  std::vector<std::uint8_t> codes_;
+  std::vector<std::int8_t> row_;
+  AlignedBuffer<std::uint8_t> bytes_;  // 16 rows, laid out; padding stays 0
+};
+
+/// The scale of every second codebook over that of its first. Errors: one that differs from granule to granule.
+template <int Dim, int Words>
+[[nodiscard]] float stage_ratio(const VectorMatrix<Int8Codebook<Dim, Words>>& first,
+                                const VectorMatrix<Int8Codebook<Dim, Words>>& second) {
+  if (first.grid().count() == 0) return 1;
+  const float ratio = second.quantizer(0).scale / first.quantizer(0).scale;
+  for (Index g = 0; g < first.grid().count(); ++g) {
+    if (first.quantizer(g).scale * ratio == second.quantizer(g).scale) continue;
+    raise("pack", "scales of the stages are ", first.quantizer(g).scale, " and ", second.quantizer(g).scale,
+          " in granule ", g, ", expected the ratio ", ratio, " of granule 0: to_int8_stages gives such codebooks");
+  }
+  return ratio;
+}
+
+/// Brings the stages of a quantized weight `[out_features, in_features]`, one or two of the same tiling, into kernel
+/// order: exact, as their words are 8-bit integers already. Blocks of columns become groups of the product. Reads the
+/// codes once. Class: exact, for any executor.
+template <int Dim, int Words>
+[[nodiscard]] PackedMatrix pack_stages(std::span<const VectorMatrix<Int8Codebook<Dim, Words>>> stages,
+                                       ExecutorRef executor = {}) {
+  const auto& first = stages.front();
+  if (stages.size() > 2) raise("pack", "matrix has ", stages.size(), " stages, expected one or two");
+  if (stages.size() == 2 && !(stages[1].tiling() == first.tiling())) raise("pack", "stages have different tilings");
+  const KLayout layout(first.cols(), first.grid().col_tiles() > 1 ? first.grid().tile_cols() : 0);
+  PackedMatrix packed(first.rows(), layout, WeightStorage::bytes, static_cast<int>(stages.size()));
+  PackedMatrixWriter writer(packed);
+  if (stages.size() == 2) writer.set_plane_weight(1, stage_ratio(first, stages[1]));
+  const Index tiles = packed.padded_rows() / lane_tile_rows;
+  for (std::size_t p = 0; p < stages.size(); ++p) {
+    parallel_for(executor, tiles, band_grain(lane_tile_rows * first.cols()), [&](Index begin, Index end) {
+      VectorTilePacker<Dim, Words> packer(stages[p], static_cast<int>(p), packed);
+      for (Index t = begin; t < end; ++t) packer.pack_tile(t);
+    });
+  }
+  writer.finish();
+  return packed;
+}
+
+/// A weight of one 8-bit codebook per granule in kernel order: one plane.
+template <int Dim, int Words>
+[[nodiscard]] PackedMatrix pack(const VectorMatrix<Int8Codebook<Dim, Words>>& matrix, ExecutorRef executor = {}) {
+  return pack_stages(std::span(&matrix, 1), executor);
+}
+
+/// A weight of one or two stages of 8-bit codebooks in kernel order: a plane for each. Errors: more stages; different
+/// tilings; scales whose ratio differs from granule to granule.
+template <int Dim, int Words>
+[[nodiscard]] PackedMatrix pack(const ResidualMatrix<Int8Codebook<Dim, Words>>& matrix, ExecutorRef executor = {}) {
+  return pack_stages(std::span<const VectorMatrix<Int8Codebook<Dim, Words>>>(matrix.stages()), executor);
+}
+
+}  // namespace halfstep::inline HALFSTEP_ABI
