@@ -23,6 +23,7 @@ function(run)
 endfunction()
 
 file(REMOVE_RECURSE "${project}")
+string(REPLACE "|" ";" SYSTEM_INCLUDES "${SYSTEM_INCLUDES}")
 set(configure "${CMAKE_COMMAND}" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${COMPILER}")
 if(PREFIX_PATH)
   list(JOIN PREFIX_PATH "\\;" prefix_path)
@@ -50,6 +51,11 @@ if(WAY STREQUAL "copied")
       ${SYSTEM_INCLUDES} -DCONSUMER_HAS_OTHER_UNIT "${consumer}/main.cpp" "${consumer}/other_unit.cpp" -pthread -o
       "${project}/consumer")
   run("${project}/consumer")
+  # And once more for warnings, with the flags of a program that is built for newer processors.
+  if(CMAKE_HOST_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    run("${COMPILER}" -std=c++20 -march=skylake-avx512 -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+        -Werror -I "${project}/include" ${SYSTEM_INCLUDES} "${consumer}/main.cpp")
+  endif()
   return()
 endif()
 

@@ -1,6 +1,9 @@
 // A second translation unit with the same headers: a function that is not inline would be defined twice.
-#include "halfstep/core/error.hpp"
+#include <halfstep/halfstep.hpp>
 
-int other_unit();
+float other_unit(const halfstep::MatrixF& x, const halfstep::MatrixF& w);
 
-int other_unit() { return halfstep::concat(1, 2) == "12" ? 0 : 1; }
+float other_unit(const halfstep::MatrixF& x, const halfstep::MatrixF& w) {
+  namespace hs = halfstep;
+  return hs::matmul(x, hs::pack(hs::quantize<hs::Uniform<8>>(w, {.tiling = hs::per_group(32)})))(4, 47);
+}
