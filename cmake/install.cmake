@@ -22,5 +22,5 @@ write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/halfstepConfigVers
                                  COMPATIBILITY ${compatibility} ARCH_INDEPENDENT)
 install(
   FILES "${CMAKE_CURRENT_BINARY_DIR}/halfstepConfig.cmake" "${CMAKE_CURRENT_BINARY_DIR}/halfstepConfigVersion.cmake"
-        "${CMAKE_CURRENT_LIST_DIR}/dependencies.cmake"
+        "${CMAKE_CURRENT_LIST_DIR}/dependencies.cmake" "${CMAKE_CURRENT_LIST_DIR}/isa_variants.cmake"
   DESTINATION ${package_directory})

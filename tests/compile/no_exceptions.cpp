@@ -1,5 +1,5 @@
-// Built with -fno-exceptions -fno-rtti: the library compiles, works, and misuse reaches the replaceable handler with the
-// message that would have been thrown.
+// Built with -fno-exceptions -fno-rtti: the library compiles, works, and misuse reaches the replaceable handler with
+// the message that would have been thrown.
 
 #include <cstdio>
 #include <cstdlib>

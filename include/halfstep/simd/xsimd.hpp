@@ -96,12 +96,32 @@ struct NativeArch : xsimd::HALFSTEP_XSIMD_ARCH {};
 
 }  // namespace halfstep::inline HALFSTEP_ABI::simd
 
+// The registers of NativeArch, in classes of its own: an alias of xsimd's, which inherits from its register, would
+// share that one's member functions with every unit that uses xsimd.
 namespace xsimd::types {
 
 template <class T>
-struct get_bool_simd_register<T, halfstep::simd::NativeArch> : get_bool_simd_register<T, ::xsimd::HALFSTEP_XSIMD_ARCH> {
+struct has_simd_register<T, halfstep::simd::NativeArch> : has_simd_register<T, ::xsimd::HALFSTEP_XSIMD_ARCH> {};
+
+template <class T>
+struct simd_register<T, halfstep::simd::NativeArch> {
+  using register_type = typename simd_register<T, ::xsimd::HALFSTEP_XSIMD_ARCH>::register_type;
+  register_type data;
+  simd_register() = default;
+  simd_register(register_type value) noexcept : data(value) {}
+  operator register_type() const noexcept { return data; }
 };
-XSIMD_DECLARE_SIMD_REGISTER_ALIAS(halfstep::simd::NativeArch, ::xsimd::HALFSTEP_XSIMD_ARCH);
+
+template <class T>
+struct get_bool_simd_register<T, halfstep::simd::NativeArch> {
+  struct type {
+    using register_type = typename get_bool_simd_register_t<T, ::xsimd::HALFSTEP_XSIMD_ARCH>::register_type;
+    register_type data;
+    type() = default;
+    type(register_type value) noexcept : data(value) {}
+    operator register_type() const noexcept { return data; }
+  };
+};
 
 }  // namespace xsimd::types
 #endif
