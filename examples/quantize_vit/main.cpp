@@ -5,6 +5,7 @@
 #include <halfstep/models/vit.hpp>
 #include <halfstep/recipes/nearest.hpp>
 #include <halfstep/report/progress_bar.hpp>
+#include <halfstep/simd/require_cpu.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -171,6 +172,10 @@ int run(int argc, char** argv) {
 }  // namespace quantize_vit
 
 int main(int argc, char** argv) {
+  if (const char* const lack = halfstep::simd::missing_compiled_feature()) {
+    std::fprintf(stderr, "quantize_vit was compiled for a newer processor: this one lacks %s\n", lack);
+    return 1;
+  }
   try {
     return quantize_vit::run(argc, argv);
   } catch (const std::exception& error) {

@@ -20,6 +20,7 @@
 #include "halfstep/kernels/product.hpp"
 #include "halfstep/kernels/product_rows.hpp"
 #include "halfstep/kernels/tile_default.hpp"
+#include "halfstep/simd/require_cpu.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -76,6 +77,7 @@ void for_encoded_rows(const X& x, const ProductPlan& plan, const Activation& act
 template <ProductInput X, WritableMatrix Out>
 void matmul_into(const X& x, const PackedMatrix& w, Out&& out, Workspace& workspace,
                  const MatmulOptions& options = {}) {
+  simd::require_cpu();
   const Shape shape = activation_shape("matmul", x);
   require_product("matmul", shape, w, options);
   const MatrixView<float> target = mutable_view(out);

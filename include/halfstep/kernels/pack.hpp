@@ -16,6 +16,7 @@
 #include "halfstep/kernels/packed_matrix.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
 #include "halfstep/quantizers/concepts.hpp"
+#include "halfstep/simd/require_cpu.hpp"
 
 #include <array>
 #include <cstddef>
@@ -132,6 +133,7 @@ class TilePacker {
 /// stated. Class: exact, for any executor; `unpack_codes` and `unpack` are the inverse.
 template <ScalarQuantizer Q>
 [[nodiscard]] PackedMatrix pack(const QuantizedMatrix<Q>& matrix, ExecutorRef executor = {}) {
+  simd::require_cpu();
   if constexpr (stated_bits<Q>() != Q::bits) {
     raise("pack", "codes take ", Q::bits, " bits where ", stated_bits<Q>(), " are stated: such a quantizer is for ",
           "activations, expected one whose codes hold all its outputs (another zero policy)");

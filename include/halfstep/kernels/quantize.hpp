@@ -15,6 +15,7 @@
 #include "halfstep/kernels/encode_row.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
 #include "halfstep/kernels/row_range.hpp"
+#include "halfstep/simd/require_cpu.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -129,6 +130,7 @@ template <ScalarQuantizer Q, Viewable M>
 /// twice. Class: exact, for any executor (quantizers that scale by the mean of |x|: ordered).
 template <ScalarQuantizer Q, Viewable M>
 [[nodiscard]] QuantizedMatrix<Q> quantize(const M& matrix, const QuantizeOptions& options = {}) {
+  simd::require_cpu();
   const auto source = view(matrix);
   require_readable("quantize", "matrix", source);
   const TilingGrid grid(options.tiling, shape_of(source));
