@@ -90,7 +90,9 @@ struct RegisterLookup {
     for (std::size_t i = 1; i < Entries / 8; ++i) {
       const __m256i above = _mm256_cmpgt_epi32(index, _mm256_set1_epi32(static_cast<int>(8 * i - 1)));
       const __m256i next = _mm256_permutevar8x32_epi32(_mm256_loadu_si256(parts + i), index);
-      value = _mm256_blendv_epi8(value, next, above);
+      // Not blendv_epi8: see select in ops_avx2.hpp.
+      value = _mm256_castps_si256(
+          _mm256_blendv_ps(_mm256_castsi256_ps(value), _mm256_castsi256_ps(next), _mm256_castsi256_ps(above)));
     }
     return value;
   }

@@ -20,7 +20,8 @@ struct NativeOps {
   static int count_true(FloatMask m) { return std::popcount(static_cast<unsigned>(_mm256_movemask_ps(m.data))); }
 
   static F select(FloatMask m, F a, F b) { return F::of(_mm256_blendv_ps(b.data, a.data, m.data)); }
-  static K select(IntMask m, K a, K b) { return K::of(_mm256_blendv_epi8(b.data, a.data, m.data)); }
+  // By the sign of 32 bits: g++ 12 takes that of a byte from plain char, which -funsigned-char leaves without one.
+  static K select(IntMask m, K a, K b) { return to_bits(select(as_float_mask(m), from_bits(a), from_bits(b))); }
   static F min(F a, F b) { return F::of(_mm256_min_ps(a.data, b.data)); }
   static F max(F a, F b) { return F::of(_mm256_max_ps(a.data, b.data)); }
   static K min(K a, K b) { return K::of(_mm256_min_epi32(a.data, b.data)); }
