@@ -37,8 +37,8 @@ constexpr float to_float(Half x) {
   const std::uint32_t normal = rest + (112u << 23);   // 127 - 15, the biases
   const std::uint32_t special = rest + (224u << 23);  // 31 becomes 255: infinity and NaN
   // 2^-14 (1 + m) - 2^-14 = 2^-14 m, both of them normal numbers: right under flush-to-zero, too.
-  const float small = std::bit_cast<float>(rest + (113u << 23)) - 0x1p-14f;
-  const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(small);
+  const float shifted = std::bit_cast<float>(rest + (113u << 23)) - 0x1p-14f;
+  const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(shifted);
   return std::bit_cast<float>(sign | (exponent == 0x0f800000u ? special : (exponent == 0 ? subnormal : normal)));
 }
 

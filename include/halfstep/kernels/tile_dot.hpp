@@ -28,8 +28,8 @@ namespace halfstep::inline HALFSTEP_ABI {
 /// decides which arrays live in registers; it does so afterwards, and the sums of a tile would live in memory.
 template <int Count, class Body>
 [[gnu::always_inline]] inline void unrolled(const Body& body) {
-  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-    (body(std::integral_constant<int, I>{}), ...);
+  [&]<int... At>(std::integer_sequence<int, At...>) __attribute__((always_inline)) {
+    (body(std::integral_constant<int, At>{}), ...);
   }
   (std::make_integer_sequence<int, Count>{});
 }

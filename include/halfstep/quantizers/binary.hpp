@@ -35,8 +35,8 @@ struct Binary {
 
   template <simd::FloatLanes T>
   [[nodiscard]] auto encode(T x) const {
-    using I = simd::IntOf<T>;
-    return simd::select(x < T(center), I(1), 0);
+    using Int = simd::IntOf<T>;
+    return simd::select(x < T(center), Int(1), 0);
   }
 
   template <simd::IntLanes C>

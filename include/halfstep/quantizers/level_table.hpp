@@ -37,16 +37,16 @@ template <simd::FloatLanes T>
 /// are searched by halves, in ceil(log2(Count + 1)) look-ups.
 template <std::size_t Count, simd::FloatLanes T>
 [[nodiscard]] simd::IntOf<T> count_below(const float* middles, T y) {
-  using I = simd::IntOf<T>;
-  I below(0);
+  using Int = simd::IntOf<T>;
+  Int below(0);
   if constexpr (Count <= 15) {
-    for (std::size_t i = 0; i < Count; ++i) below += simd::select(y > T(middles[i]), I(1), 0);
+    for (std::size_t i = 0; i < Count; ++i) below += simd::select(y > T(middles[i]), Int(1), 0);
   } else {
     constexpr std::int32_t last = static_cast<std::int32_t>(Count) - 1;
     for (std::int32_t step = static_cast<std::int32_t>(std::bit_floor(Count)); step > 0; step /= 2) {
-      const I next = below + I(step);
-      const T middle = simd::gather(middles, simd::min(next - I(1), last));
-      below = simd::select(simd::as_int_mask(y > middle) & (next <= I(last + 1)), next, below);
+      const Int next = below + Int(step);
+      const T middle = simd::gather(middles, simd::min(next - Int(1), last));
+      below = simd::select(simd::as_int_mask(y > middle) & (next <= Int(last + 1)), next, below);
     }
   }
   return below;
@@ -156,19 +156,19 @@ struct LevelTable {
 
   template <simd::FloatLanes T>
   [[nodiscard]] auto encode(T x) const {
-    using I = simd::IntOf<T>;
+    using Int = simd::IntOf<T>;
     const T quotient = x / T(scale);
     const T y = simd::select(simd::is_nan(quotient), T(0.0f), quotient);
-    I below(0);
+    Int below(0);
     if constexpr (Bits <= 4) {
       for (std::size_t i = 0; i + 1 < level_number; ++i) {
-        below += simd::select(y > T(middle_level(levels[i], levels[i + 1])), I(1), 0);
+        below += simd::select(y > T(middle_level(levels[i], levels[i + 1])), Int(1), 0);
       }
     } else {
       for (std::int32_t step = 1 << (Bits - 1); step > 0; step /= 2) {
-        const I at = below + I(step - 1);  // below + step <= last
+        const Int at = below + Int(step - 1);  // below + step <= last
         const T middle = middle_level(simd::gather(levels.data(), at), simd::gather(levels.data() + 1, at));
-        below = simd::select(y > middle, below + I(step), below);
+        below = simd::select(y > middle, below + Int(step), below);
       }
     }
     return below;

@@ -26,11 +26,11 @@ namespace halfstep::inline HALFSTEP_ABI {
 /// above 2^(3/4). Neither is a float, so there are no ties. Class: exact.
 template <simd::FloatLanes T>
 [[nodiscard]] simd::IntOf<T> rounded_log_sqrt2(T x) {
-  using I = simd::IntOf<T>;
+  using Int = simd::IntOf<T>;
   constexpr float below_fourth_root = 0x1.306fe0p+0f, below_its_cube = 0x1.ae89f8p+0f;
   const T m = simd::mantissa(x);
-  const I twice = simd::exponent(x) << 1;
-  return twice + simd::select(m > T(below_fourth_root), I(1), 0) + simd::select(m > T(below_its_cube), I(1), 0);
+  const Int twice = simd::exponent(x) << 1;
+  return twice + simd::select(m > T(below_fourth_root), Int(1), 0) + simd::select(m > T(below_its_cube), Int(1), 0);
 }
 
 /// Log-sqrt2 quantizer that is said to have `Bits` bits (2 to 8). Codes, special values and zero policies are those of

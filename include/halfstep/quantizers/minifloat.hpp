@@ -69,16 +69,16 @@ struct Float {
 
   template <simd::FloatLanes T>
   [[nodiscard]] auto encode(T x) const {
-    using I = simd::IntOf<T>;
+    using Int = simd::IntOf<T>;
     const T y = x / T(scale);
     // min gives its second argument for NaN, which is then replaced.
     const T magnitude = simd::select(simd::is_nan(y), T(0.0f), simd::min(simd::abs(y), largest_value));
-    const I sign = simd::select(simd::is_nan(y), I(0), simd::shift_right_logical(simd::to_bits(y), 31));
+    const Int sign = simd::select(simd::is_nan(y), Int(0), simd::shift_right_logical(simd::to_bits(y), 31));
     // The exponent field, at least that of the smallest normal binade.
-    const I binade = simd::max(simd::shift_right_logical(simd::to_bits(magnitude), 23) - I(127), 1 - bias);
+    const Int binade = simd::max(simd::shift_right_logical(simd::to_bits(magnitude), 23) - Int(127), 1 - bias);
     // Exact: a power of two, and nothing that could become subnormal but what rounds to 0.
-    const I steps = simd::round_to_int(magnitude * simd::power_of_two(I(M) - binade));
-    return (sign << (E + M)) + ((binade - I(1 - bias)) << M) + steps;
+    const Int steps = simd::round_to_int(magnitude * simd::power_of_two(Int(M) - binade));
+    return (sign << (E + M)) + ((binade - Int(1 - bias)) << M) + steps;
   }
 
   template <simd::IntLanes C>

@@ -34,9 +34,9 @@ struct Ternary {
 
   template <simd::FloatLanes T>
   [[nodiscard]] auto encode(T x) const {
-    using I = simd::IntOf<T>;
-    const I above = simd::select(x > T(threshold), I(2), 1);
-    return simd::select(x < T(-threshold), I(0), above);
+    using Int = simd::IntOf<T>;
+    const Int above = simd::select(x > T(threshold), Int(2), 1);
+    return simd::select(x < T(-threshold), Int(0), above);
   }
 
   template <simd::IntLanes C>

@@ -50,10 +50,10 @@ struct TwinSoftmax {
 
   template <simd::FloatLanes T>
   [[nodiscard]] auto encode(T x) const {
-    using I = simd::IntOf<T>;
+    using Int = simd::IntOf<T>;
     const auto is_coarse = x >= T(split());
     const T steps = x / simd::select(is_coarse, T(coarse_scale()), fine_scale());
-    return simd::round_clamp(steps, 0.0f, static_cast<float>(half - 1)) + simd::select(is_coarse, I(half), 0);
+    return simd::round_clamp(steps, 0.0f, static_cast<float>(half - 1)) + simd::select(is_coarse, Int(half), 0);
   }
 
   template <simd::IntLanes C>
@@ -106,12 +106,12 @@ struct TwinGelu {
 
   template <simd::FloatLanes T>
   [[nodiscard]] auto encode(T x) const {
-    using I = simd::IntOf<T>;
+    using Int = simd::IntOf<T>;
     const auto is_negative = x < T(0.0f);
     const T steps = simd::abs(x) / simd::select(is_negative, T(negative_scale), scale);
-    const I payload = simd::round_clamp(steps, 0.0f, static_cast<float>(half - 1));
-    const auto keeps_sign = simd::as_int_mask(is_negative) & (payload > I(0));
-    return payload + simd::select(keeps_sign, I(0), half);
+    const Int payload = simd::round_clamp(steps, 0.0f, static_cast<float>(half - 1));
+    const auto keeps_sign = simd::as_int_mask(is_negative) & (payload > Int(0));
+    return payload + simd::select(keeps_sign, Int(0), half);
   }
 
   template <simd::IntLanes C>
