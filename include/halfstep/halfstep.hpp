@@ -6,6 +6,7 @@
 
 // core: views, tilings, errors, threads, memory
 #include "halfstep/core/bit_packing.hpp"
+#include "halfstep/core/build_info.hpp"
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/error_stats.hpp"

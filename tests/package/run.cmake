@@ -6,6 +6,7 @@
 #   vendored   a project holds a copy of halfstep's sources and says add_subdirectory, in C++23
 #   fetched    a project declares it with FetchContent
 #   copied     no CMake: include/ copied beside two translation units and given to the compiler
+#   single     the same with the generated single header alone
 
 cmake_minimum_required(VERSION 3.21)
 
@@ -38,15 +39,21 @@ if(WAY STREQUAL "install")
   run("${CMAKE_COMMAND}" --install "${project}")
   # Only what belongs to halfstep, and only below include/ and share/.
   file(GLOB_RECURSE installed RELATIVE "${prefix}" "${prefix}/*")
-  list(FILTER installed EXCLUDE REGEX "^(include/halfstep/.*\\.hpp|share/cmake/halfstep/[A-Za-z]+\\.cmake)$")
+  list(FILTER installed EXCLUDE REGEX "^(include/halfstep/.*\\.hpp|share/cmake/halfstep/[A-Za-z_]+\\.cmake)$")
   if(installed)
     message(FATAL_ERROR "installed beside the headers and the package files: ${installed}")
   endif()
   return()
 endif()
 
-if(WAY STREQUAL "copied")
-  file(COPY "${SOURCE}/include" DESTINATION "${project}")
+if(WAY STREQUAL "copied" OR WAY STREQUAL "single")
+  if(WAY STREQUAL "single")
+    file(MAKE_DIRECTORY "${project}/include/halfstep")
+    execute_process(COMMAND sh "${SOURCE}/cmake/single_header.sh" COMMAND_ERROR_IS_FATAL ANY
+                    OUTPUT_FILE "${project}/include/halfstep/halfstep.hpp")
+  else()
+    file(COPY "${SOURCE}/include" DESTINATION "${project}")
+  endif()
   run("${COMPILER}" -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I "${project}/include"
       ${SYSTEM_INCLUDES} -DCONSUMER_HAS_OTHER_UNIT "${consumer}/main.cpp" "${consumer}/other_unit.cpp" -pthread -o
       "${project}/consumer")

@@ -1,0 +1,62 @@
+#pragma once
+
+/// \file
+/// Names for headers that mention the library's types and use them elsewhere: members by pointer, parameters by
+/// reference. Costs next to nothing to include. `QuantizedMatrix` and what else is constrained by a concept has no
+/// declaration here, and neither has `MatrixF`, which is Eigen's.
+
+#include "halfstep/config.hpp"
+
+#include <cstdint>
+
+namespace halfstep {
+
+struct KernelTable;
+struct TileKernel;
+
+}  // namespace halfstep
+
+namespace halfstep::inline HALFSTEP_ABI {
+
+// core
+using Index = std::int64_t;
+#if HALFSTEP_HAS_EXCEPTIONS
+class Error;
+#endif
+class ErrorStats;
+class ExecutorRef;
+class Random;
+class SerialExecutor;
+class ThreadPool;
+class Workspace;
+struct BuildInfo;
+struct LinearView;
+template <class T>
+struct MatrixView;
+struct MutableVectorView;
+struct NormView;
+struct Range;
+struct Shape;
+struct Tiling;
+struct VectorView;
+
+// quantizers
+template <int Bits>
+struct Uniform;
+template <int Bits>
+struct TanQ;
+
+// kernels
+class Activation;
+class EncodedMatrix;
+class Epilogue;
+class PackedMatrix;
+struct MatmulOptions;
+struct QuantizeOptions;
+
+// calibrators
+class Histogram;
+class MinMax;
+class RunningAverage;
+
+}  // namespace halfstep::inline HALFSTEP_ABI
