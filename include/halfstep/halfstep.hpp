@@ -47,6 +47,7 @@
 // kernels: codes in and out of matrices, packing, products
 #include "halfstep/kernels/encoded_matrix.hpp"
 #include "halfstep/kernels/head_gate.hpp"
+#include "halfstep/kernels/explain.hpp"
 #include "halfstep/kernels/matmul.hpp"
 #include "halfstep/kernels/matmul_encoded.hpp"
 #include "halfstep/kernels/pack.hpp"
