@@ -25,12 +25,16 @@ double packed_error_bound(const Q& q) {
 }
 
 /// Whether an unpacked code is the one that was packed, or a lower one that the planes do not tell from it: a second
-/// zero, or a level so deep that both are lowered to the same bytes.
+/// zero, or a level so deep that both are lowered to the same bytes. `bound` is `packed_error_bound(q)`.
 template <class Q>
-bool is_code_or_twin(const Q& q, std::int32_t found, std::int32_t packed) {
+bool is_code_or_twin(const Q& q, std::int32_t found, std::int32_t packed, double bound) {
   if (found == packed) return true;
   const double distance = static_cast<double>(q.decode(found)) - static_cast<double>(q.decode(packed));
-  return found < packed && std::fabs(distance) <= 2 * packed_error_bound(q);
+  return found < packed && std::fabs(distance) <= 2 * bound;
+}
+template <class Q>
+bool is_code_or_twin(const Q& q, std::int32_t found, std::int32_t packed) {
+  return found == packed || is_code_or_twin(q, found, packed, packed_error_bound(q));
 }
 
 }  // namespace halfstep_tests
