@@ -62,6 +62,7 @@
 #include "halfstep/kernels/split_matrix.hpp"
 #include "halfstep/kernels/table_matmul.hpp"
 #include "halfstep/kernels/unpack.hpp"
+#include "halfstep/kernels/vector_matmul.hpp"
 #include "halfstep/kernels/vector_matrix.hpp"
 
 // calibrators

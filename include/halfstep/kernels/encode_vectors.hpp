@@ -47,12 +47,23 @@ void encode_vectors(const Q& q, const float* x, Index n, std::uint8_t* codes) {
   if constexpr (requires { q.decoded(); }) {  // words that must be decoded are decoded once
     encode_vectors(q.decoded(), x, n, codes);
   } else {
-    for_each_vector_batch<Q::dim>(x, n, [&](Index i, Index count, const auto& vectors) {
+    constexpr auto lanes = static_cast<Index>(simd::batch_lanes);
+    Index done = 0;
+    if constexpr (requires(VectorLanes<Q::dim, simd::FloatBatch> v) { q.encode_several(std::array{v, v}); }) {
+      for (; Q::dim <= 4 && done + 2 * lanes <= n; done += 2 * lanes) {  // more would not stay in registers
+        const float* const from = x + done * Q::dim;
+        const auto pair =
+            q.encode_several(std::array{load_vectors<Q::dim>(from), load_vectors<Q::dim>(from + lanes * Q::dim)});
+        simd::store_bytes(codes + done, pair[0]);
+        simd::store_bytes(codes + done + lanes, pair[1]);
+      }
+    }
+    for_each_vector_batch<Q::dim>(x + done * Q::dim, n - done, [&](Index i, Index count, const auto& vectors) {
       const simd::IntBatch code = q.encode(vectors);
-      if (count == static_cast<Index>(simd::batch_lanes)) {
-        simd::store_bytes(codes + i, code);
+      if (count == lanes) {
+        simd::store_bytes(codes + done + i, code);
       } else {
-        simd::store_bytes_tail(codes + i, code, static_cast<std::size_t>(count));
+        simd::store_bytes_tail(codes + done + i, code, static_cast<std::size_t>(count));
       }
     });
   }

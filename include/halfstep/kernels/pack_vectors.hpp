@@ -27,12 +27,16 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// Packs lane tiles of one stage, 16 rows at a time, with scratch memory of its own: one per worker.
+/// Packs lane tiles of one stage, 16 rows at a time, with scratch memory of its own: one per worker. Row n of the
+/// packed weight is row `first_row + n` of the matrix.
 template <int Dim, int Words>
 class VectorTilePacker {
  public:
-  VectorTilePacker(const VectorMatrix<Int8Codebook<Dim, Words>>& matrix, int plane, PackedMatrix& packed)
+  VectorTilePacker(const VectorMatrix<Int8Codebook<Dim, Words>>& matrix, Index first_row, int plane,
+                   PackedMatrix& packed)
       : matrix_(matrix),
+        first_row_(first_row),
+        rows_(packed.rows()),
         plane_(plane),
         layout_(packed.layout()),
         writer_(packed),
@@ -45,9 +49,9 @@ class VectorTilePacker {
     for (Index i = 0; i < lane_tile_rows; ++i) {
       const Index n = t * lane_tile_rows + i;
       std::uint8_t* const bytes = bytes_.data() + i * stride;
-      const bool is_row = n < matrix_.rows();
+      const bool is_row = n < rows_;
       if (is_row) {
-        decode_row(n);
+        decode_row(first_row_ + n);
       } else if (stride > 0) {
         std::memset(bytes, 0, static_cast<std::size_t>(stride));
       }
@@ -75,11 +79,13 @@ class VectorTilePacker {
                     is_row ? sum_bytes(reinterpret_cast<const std::int8_t*>(bytes), length) : std::int32_t{0});
     if (plane_ > 0) return;
     const bool has_scale = is_row && layout_.k > 0;
-    writer_.set_scale(g, n, has_scale ? matrix_.quantizer(matrix_.grid().granule(n, begin)).scale : 0.0f);
+    writer_.set_scale(g, n, has_scale ? matrix_.quantizer(matrix_.grid().granule(first_row_ + n, begin)).scale : 0.0f);
     writer_.set_zero(g, n, 0.0f);
   }
 
   const VectorMatrix<Int8Codebook<Dim, Words>>& matrix_;
+  Index first_row_;
+  Index rows_;
   int plane_;
   const KLayout layout_;
   PackedMatrixWriter writer_;
@@ -102,41 +108,72 @@ template <int Dim, int Words>
   return ratio;
 }
 
+/// One or two stages of 8-bit codebooks under one tiling, as planes of one packed weight.
+template <int Dim, int Words>
+using Int8StageSpan = std::span<const VectorMatrix<Int8Codebook<Dim, Words>>>;
+
+/// What the planes of stages have in common with a packed weight, checked.
+template <int Dim, int Words>
+class StagePlan {
+ public:
+  /// Errors: no stage or more than two; different tilings; scales whose ratio differs from granule to granule.
+  explicit StagePlan(Int8StageSpan<Dim, Words> stages) : stages_(stages) {
+    if (stages.empty() || stages.size() > 2) {
+      raise("pack", "matrix has ", stages.size(), " stages, expected one or two");
+    }
+    const auto& first = stages.front();
+    layout_ = KLayout(first.cols(), first.grid().col_tiles() > 1 ? first.grid().tile_cols() : 0);
+    if (stages.size() == 1) return;
+    if (!(stages[1].tiling() == first.tiling())) raise("pack", "stages have different tilings");
+    ratio_ = stage_ratio(first, stages[1]);
+  }
+
+  [[nodiscard]] const KLayout& layout() const { return layout_; }
+  [[nodiscard]] Index rows() const { return stages_.front().rows(); }
+
+  /// Rows [first_row, first_row + count) as a packed weight of their own, in memory that `packed` may have already.
+  void pack_rows(Index first_row, Index count, PackedMatrix& packed, ExecutorRef executor) const {
+    packed.reset(count, layout_, WeightStorage::bytes, static_cast<int>(stages_.size()));
+    PackedMatrixWriter writer(packed);
+    if (stages_.size() == 2) writer.set_plane_weight(1, ratio_);
+    const Index tiles = packed.padded_rows() / lane_tile_rows;
+    for (std::size_t p = 0; p < stages_.size(); ++p) {
+      parallel_for(executor, tiles, band_grain(lane_tile_rows * layout_.k), [&](Index begin, Index end) {
+        VectorTilePacker<Dim, Words> packer(stages_[p], first_row, static_cast<int>(p), packed);
+        for (Index t = begin; t < end; ++t) packer.pack_tile(t);
+      });
+    }
+    writer.finish();
+  }
+
+ private:
+  Int8StageSpan<Dim, Words> stages_;
+  KLayout layout_;
+  float ratio_ = 1;
+};
+
 /// Brings the stages of a quantized weight `[out_features, in_features]`, one or two of the same tiling, into kernel
 /// order: exact, as their words are 8-bit integers already. Blocks of columns become groups of the product. Reads the
-/// codes once. Class: exact, for any executor.
+/// codes once. Class: exact, for any executor. Errors: see `StagePlan`.
 template <int Dim, int Words>
-[[nodiscard]] PackedMatrix pack_stages(std::span<const VectorMatrix<Int8Codebook<Dim, Words>>> stages,
-                                       ExecutorRef executor = {}) {
-  const auto& first = stages.front();
-  if (stages.size() > 2) raise("pack", "matrix has ", stages.size(), " stages, expected one or two");
-  if (stages.size() == 2 && !(stages[1].tiling() == first.tiling())) raise("pack", "stages have different tilings");
-  const KLayout layout(first.cols(), first.grid().col_tiles() > 1 ? first.grid().tile_cols() : 0);
-  PackedMatrix packed(first.rows(), layout, WeightStorage::bytes, static_cast<int>(stages.size()));
-  PackedMatrixWriter writer(packed);
-  if (stages.size() == 2) writer.set_plane_weight(1, stage_ratio(first, stages[1]));
-  const Index tiles = packed.padded_rows() / lane_tile_rows;
-  for (std::size_t p = 0; p < stages.size(); ++p) {
-    parallel_for(executor, tiles, band_grain(lane_tile_rows * first.cols()), [&](Index begin, Index end) {
-      VectorTilePacker<Dim, Words> packer(stages[p], static_cast<int>(p), packed);
-      for (Index t = begin; t < end; ++t) packer.pack_tile(t);
-    });
-  }
-  writer.finish();
+[[nodiscard]] PackedMatrix pack_stages(Int8StageSpan<Dim, Words> stages, ExecutorRef executor = {}) {
+  const StagePlan<Dim, Words> plan(stages);
+  PackedMatrix packed;
+  plan.pack_rows(0, plan.rows(), packed, executor);
   return packed;
 }
 
 /// A weight of one 8-bit codebook per granule in kernel order: one plane.
 template <int Dim, int Words>
 [[nodiscard]] PackedMatrix pack(const VectorMatrix<Int8Codebook<Dim, Words>>& matrix, ExecutorRef executor = {}) {
-  return pack_stages(std::span(&matrix, 1), executor);
+  return pack_stages<Dim, Words>(std::span(&matrix, 1), executor);
 }
 
 /// A weight of one or two stages of 8-bit codebooks in kernel order: a plane for each. Errors: more stages; different
 /// tilings; scales whose ratio differs from granule to granule.
 template <int Dim, int Words>
 [[nodiscard]] PackedMatrix pack(const ResidualMatrix<Int8Codebook<Dim, Words>>& matrix, ExecutorRef executor = {}) {
-  return pack_stages(std::span<const VectorMatrix<Int8Codebook<Dim, Words>>>(matrix.stages()), executor);
+  return pack_stages<Dim, Words>(matrix.stages(), executor);
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -52,18 +52,22 @@ template <std::size_t Dim, simd::FloatLanes T>
   return sum;
 }
 
-/// The first of the words 0 .. `count` - 1 whose distance, `distance(word)`, is the least; 0 where none is below
-/// infinity.
-template <simd::FloatLanes T, class Distance>
-[[nodiscard]] simd::IntOf<T> nearest_word(int count, Distance distance) {
+/// For each n below N the first of the words 0 .. `count` - 1 whose distance, `distance(word, n)`, is the least; 0
+/// where none is below infinity. Several n at a time read each word once. Class: exact.
+template <simd::FloatLanes T, std::size_t N, class Distance>
+[[nodiscard]] std::array<simd::IntOf<T>, N> nearest_words(int count, Distance distance) {
   using I = simd::IntOf<T>;
-  T least(std::numeric_limits<float>::infinity());
-  I code(0);
-  for (int word = 0; word < count; ++word) {
-    const T d = distance(word);
-    const auto is_closer = d < least;
-    least = simd::select(is_closer, d, least);
-    code = simd::select(is_closer, I(word), code);
+  std::array<T, N> least;
+  std::array<I, N> code;
+  least.fill(T(std::numeric_limits<float>::infinity()));
+  code.fill(I(0));
+  I index(0);
+  for (int word = 0; word < count; ++word, index += I(1)) {
+    for (std::size_t n = 0; n < N; ++n) {
+      const T d = distance(word, n);
+      code[n] = simd::select(d < least[n], index, code[n]);
+      least[n] = simd::min(d, least[n]);
+    }
   }
   return code;
 }
@@ -94,14 +98,20 @@ struct Codebook {
 
   template <simd::FloatLanes T>
   [[nodiscard]] auto encode(const std::array<T, static_cast<std::size_t>(Dim)>& x) const {
-    return nearest_word<T>(Words, [&](int c) { return squared_distance(word(c), x); });
+    return nearest_words<T, 1>(Words, [&](int c, std::size_t) { return squared_distance(word(c), x); })[0];
+  }
+
+  /// The codes of N vectors, or N batches of them.
+  template <std::size_t N, simd::FloatLanes T>
+  [[nodiscard]] auto encode_several(const std::array<std::array<T, static_cast<std::size_t>(Dim)>, N>& x) const {
+    return nearest_words<T, N>(Words, [&](int c, std::size_t n) { return squared_distance(word(c), x[n]); });
   }
 
   /// The nearest word where a squared difference of element j counts `h_j` >= 0 times.
   template <simd::FloatLanes T>
   [[nodiscard]] auto encode(const std::array<T, static_cast<std::size_t>(Dim)>& x,
                             const std::array<T, static_cast<std::size_t>(Dim)>& h) const {
-    return nearest_word<T>(Words, [&](int c) { return squared_distance(word(c), x, h); });
+    return nearest_words<T, 1>(Words, [&](int c, std::size_t) { return squared_distance(word(c), x, h); })[0];
   }
 
   [[nodiscard]] VectorLanes<Dim, float> decode(std::int32_t code) const {

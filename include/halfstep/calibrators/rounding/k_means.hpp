@@ -166,12 +166,14 @@ class KMeans {
                                       Index first, Index part) const {
     using simd::FloatBatch;
     if (samples_.weights == nullptr) {
-      return nearest_word<FloatBatch>(words_, [&](int c) { return squared_distance(codebook.word(c), x); });
+      return nearest_words<FloatBatch, 1>(words_,
+                                          [&](int c, std::size_t) { return squared_distance(codebook.word(c), x); })[0];
     }
     std::array<float, simd::batch_lanes* static_cast<std::size_t>(Dim)> held{};
     for (Index i = 0; i < part; ++i) std::copy_n(weights_of(first + i), Dim, held.data() + i * Dim);
     const auto h = load_vectors<Dim>(held.data());
-    return nearest_word<FloatBatch>(words_, [&](int c) { return squared_distance(codebook.word(c), x, h); });
+    return nearest_words<FloatBatch, 1>(
+        words_, [&](int c, std::size_t) { return squared_distance(codebook.word(c), x, h); })[0];
   }
 
   /// Puts word c where the vector is that is farthest from its own word, of those not taken yet; the first of equal
