@@ -92,7 +92,7 @@ TEST_CASE("what kernels may assume of zeros is noted", "[packed_matrix]") {
   CHECK_FALSE(matrix.zeros_are_integers());
 }
 
-TEST_CASE("memory is used again", "[packed_matrix]") {
+TEST_CASE("a packed matrix uses its memory again", "[packed_matrix]") {
   hs::PackedMatrix matrix(64, hs::KLayout(64, 0), hs::WeightStorage::bytes, 1);
   const std::uint8_t* const before = matrix.lines(0, 0, 0);
   hs::PackedMatrixWriter(matrix).set_input_order({3, 2});

@@ -109,7 +109,7 @@ TEST_CASE("any storage order, stride and element type", "[quantize]") {
   check_quantized(hs::quantize<hs::Uniform<4>>(halves, options), halves, options);
 }
 
-TEST_CASE("the executor does not show", "[quantize]") {
+TEST_CASE("codes do not depend on the executor", "[quantize]") {
   hs::ThreadPool pool(3);
   BackwardsExecutor backwards;
   const hs::MatrixF matrix = random_eigen(300, 257, 6);
