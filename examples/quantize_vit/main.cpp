@@ -172,10 +172,12 @@ int run(int argc, char** argv) {
 }  // namespace quantize_vit
 
 int main(int argc, char** argv) {
+  // [snippet ask_first]
   if (const char* const lack = halfstep::simd::missing_compiled_feature()) {
     std::fprintf(stderr, "quantize_vit was compiled for a newer processor: this one lacks %s\n", lack);
     return 1;
   }
+  // [end ask_first]
   try {
     return quantize_vit::run(argc, argv);
   } catch (const std::exception& error) {
