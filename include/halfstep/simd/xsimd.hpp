@@ -94,6 +94,16 @@ namespace halfstep::inline HALFSTEP_ABI::simd {
 /// the batch functions of two translation units with different flags are different symbols (docs/isa.md).
 struct NativeArch : xsimd::HALFSTEP_XSIMD_ARCH {};
 
+/// The register of `xsimd::batch_bool<T, NativeArch>`.
+template <class T>
+struct NativeMaskRegister {
+  using register_type = typename xsimd::types::get_bool_simd_register_t<T, xsimd::HALFSTEP_XSIMD_ARCH>::register_type;
+  register_type data;
+  NativeMaskRegister() = default;
+  NativeMaskRegister(register_type value) noexcept : data(value) {}
+  operator register_type() const noexcept { return data; }
+};
+
 }  // namespace halfstep::inline HALFSTEP_ABI::simd
 
 // The registers of NativeArch, in classes of its own: an alias of xsimd's, which inherits from its register, would
@@ -114,13 +124,7 @@ struct simd_register<T, halfstep::simd::NativeArch> {
 
 template <class T>
 struct get_bool_simd_register<T, halfstep::simd::NativeArch> {
-  struct type {
-    using register_type = typename get_bool_simd_register_t<T, ::xsimd::HALFSTEP_XSIMD_ARCH>::register_type;
-    register_type data;
-    type() = default;
-    type(register_type value) noexcept : data(value) {}
-    operator register_type() const noexcept { return data; }
-  };
+  using type = halfstep::simd::NativeMaskRegister<T>;
 };
 
 }  // namespace xsimd::types
