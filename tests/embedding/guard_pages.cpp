@@ -1,5 +1,6 @@
 // No access outside what the user hands over: all of it lies between protected pages, at every small size.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -67,7 +68,7 @@ TEST_CASE("rows of codes, dot products and packed bits stay inside", "[guard]") 
       Guarded<std::uint8_t> packed(static_cast<std::size_t>(hs::packed_bytes(n, 3)), guard), unpacked(count, guard);
       hs::pack_codes<3>(codes.data(), count, packed.data());
       hs::unpack_codes<3>(packed.data(), 0, unpacked.data(), count);
-      CHECK(std::memcmp(unpacked.data(), a.data(), count) == 0);
+      CHECK(std::equal(a.begin(), a.end(), unpacked.data()));
     }
   }
 }
@@ -94,7 +95,7 @@ TEST_CASE("products read and write what they are given", "[guard]") {
         hs::matmul_into(xs, packed, ys, workspace, options);
         const hs::EncodedMatrix encoded = hs::encode(xs, hs::Activation());
         const hs::MatrixF again = hs::matmul(encoded, packed, options);
-        CHECK(std::memcmp(again.data(), y.data(), y.size() * sizeof(float)) == 0);
+        CHECK(std::equal(y.data(), y.data() + y.size(), again.data()));
       }
     }
   }

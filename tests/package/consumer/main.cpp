@@ -1,6 +1,10 @@
 // What a user's program does first: quantize, pack, multiply, and look at what came out.
 #include <halfstep/halfstep.hpp>
 
+#if defined(CONSUMER_HAS_VARIANTS)
+#include <halfstep/kernels/dispatch.hpp>
+#endif
+
 #include <iostream>
 
 namespace hs = halfstep;
@@ -25,6 +29,10 @@ int main() {
     return 2;
   } catch (const hs::Error&) {
   }
+#if defined(CONSUMER_HAS_VARIANTS)
+  std::cout << "consumer: kernels for " << hs::use_best_kernels().isa << "\n";
+  if (hs::matmul(x, p) != y || hs::linked_kernels().size() != 2) return 4;
+#endif
 #if defined(CONSUMER_HAS_OTHER_UNIT)
   if (other_unit(x, w) != y(4, 47)) return 3;
 #endif
