@@ -22,10 +22,10 @@
 #include "halfstep/core/workspace.hpp"
 
 // quantizers
+#include "halfstep/quantizers/absmax.hpp"
 #include "halfstep/quantizers/adalog.hpp"
 #include "halfstep/quantizers/binary.hpp"
 #include "halfstep/quantizers/block_format.hpp"
-#include "halfstep/quantizers/absmax.hpp"
 #include "halfstep/quantizers/codebook.hpp"
 #include "halfstep/quantizers/concepts.hpp"
 #include "halfstep/quantizers/level_table.hpp"
@@ -37,17 +37,17 @@
 #include "halfstep/quantizers/power_of_two_factor.hpp"
 #include "halfstep/quantizers/scale_storage.hpp"
 #include "halfstep/quantizers/shift_log2.hpp"
+#include "halfstep/quantizers/shifted_uniform.hpp"
 #include "halfstep/quantizers/tanq.hpp"
 #include "halfstep/quantizers/ternary.hpp"
 #include "halfstep/quantizers/twin_uniform.hpp"
-#include "halfstep/quantizers/shifted_uniform.hpp"
 #include "halfstep/quantizers/uniform.hpp"
 #include "halfstep/quantizers/vector_quantizer.hpp"
 
 // kernels: codes in and out of matrices, packing, products
 #include "halfstep/kernels/encoded_matrix.hpp"
-#include "halfstep/kernels/head_gate.hpp"
 #include "halfstep/kernels/explain.hpp"
+#include "halfstep/kernels/head_gate.hpp"
 #include "halfstep/kernels/matmul.hpp"
 #include "halfstep/kernels/matmul_encoded.hpp"
 #include "halfstep/kernels/pack.hpp"

@@ -44,6 +44,22 @@ TEMPLATE_LIST_TEST_CASE("rows are encoded and decoded as elements are, at every 
   }
 }
 
+TEMPLATE_LIST_TEST_CASE("long rows, which are decoded through a table, have the level of every code", "[encode_row]",
+                        AllQuantizers) {
+  using Q = TestType;
+  const Q q = hs::fit<Q>({-1.5f, 3.0f, 1.0f}, hs::Symmetry::affine);
+  for (const int n : {2 * hs::level_count<Q>, 2 * hs::level_count<Q> + 5}) {
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::uint8_t>(i % hs::level_count<Q>);
+    std::vector<float> values(codes.size());
+    hs::decode_row(q, codes.data(), n, values.data());
+    for (std::size_t i = 0; i < codes.size(); ++i) REQUIRE(values[i] == q.decode(std::int32_t{codes[i]}));
+    std::vector<float> x = random_matrix(1, n, 6).values, faked(x.size());
+    hs::fake_quantize_row(q, x.data(), n, faked.data());
+    for (std::size_t i = 0; i < x.size(); ++i) REQUIRE(faked[i] == q.decode(q.encode(x[i])));
+  }
+}
+
 TEST_CASE("a value that is not finite is noticed wherever it stands", "[encode_row]") {
   const hs::Uniform<8> q{0.1f, 128};
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "halfstep/quantizers/absmax.hpp"
 #include "halfstep/quantizers/adalog.hpp"
 #include "halfstep/quantizers/binary.hpp"
 #include "halfstep/quantizers/concepts.hpp"
@@ -20,6 +21,7 @@
 #include "halfstep/quantizers/nv_float.hpp"
 #include "halfstep/quantizers/power_of_two_factor.hpp"
 #include "halfstep/quantizers/shift_log2.hpp"
+#include "halfstep/quantizers/shifted_uniform.hpp"
 #include "halfstep/quantizers/tanq.hpp"
 #include "halfstep/quantizers/ternary.hpp"
 #include "halfstep/quantizers/twin_uniform.hpp"
@@ -31,7 +33,9 @@ namespace halfstep_tests {
 /// The library's own.
 using UniformQuantizers =
     std::tuple<halfstep::Uniform<2>, halfstep::Uniform<3>, halfstep::Uniform<4>, halfstep::Uniform<5>,
-               halfstep::Uniform<6>, halfstep::Uniform<7>, halfstep::Uniform<8>, halfstep::PowerOfTwoFactor<8>>;
+               halfstep::Uniform<6>, halfstep::Uniform<7>, halfstep::Uniform<8>, halfstep::Absmax<4>,
+               halfstep::Absmax<8>, halfstep::ShiftedUniform<4>, halfstep::ShiftedUniform<8>,
+               halfstep::PowerOfTwoFactor<8>>;
 using LogQuantizers =
     std::tuple<halfstep::Log2<2>, halfstep::Log2<4>, halfstep::Log2<8>, halfstep::Log2<4, halfstep::ZeroPolicy::clamp>,
                halfstep::LogSqrt2<4>, halfstep::LogSqrt2<6>, halfstep::LogSqrt2<4, halfstep::ZeroPolicy::clamp>,

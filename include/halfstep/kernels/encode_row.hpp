@@ -7,6 +7,7 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/quantizers/concepts.hpp"
+#include "halfstep/simd/lookup.hpp"
 #include "halfstep/simd/math.hpp"
 #include "halfstep/simd/memory.hpp"
 
@@ -56,32 +57,65 @@ EncodedRow encode_row(const Q& q, const float* x, Index n, std::uint8_t* codes) 
   return seen;
 }
 
+/// `q.decode` of one register of codes after another, through a table of all levels where the quantizer asks for one.
+template <ScalarQuantizer Q>
+class LevelReader {
+ public:
+  explicit LevelReader(const Q& q) : q_(q) {
+    if constexpr (decodes_by_table<Q>()) {
+      std::uint8_t codes[table_size];
+      for (std::size_t i = 0; i < table_size; ++i) codes[i] = static_cast<std::uint8_t>(i);
+      for (std::size_t i = 0; i < table_size; i += simd::batch_lanes) {
+        simd::store(levels_ + i, q.decode(simd::load_bytes<simd::IntBatch>(codes + i)));
+      }
+    }
+  }
+  [[nodiscard]] simd::FloatBatch operator()(simd::IntBatch codes) const {
+    if constexpr (decodes_by_table<Q>()) {
+      return simd::lookup<table_size>(levels_, codes);
+    } else {
+      return q_.decode(codes);
+    }
+  }
+
+ private:
+  static constexpr std::size_t table_size = level_count<Q> < 16 ? 16 : level_count<Q>;  // whole registers
+
+  Q q_;
+  float levels_[decodes_by_table<Q>() ? table_size : 1];
+};
+
+/// `loop(decode)` with `decode` a `LevelReader` where `n` values are worth its table, else `q.decode`.
+template <ScalarQuantizer Q, class Loop>
+void with_decoder(const Q& q, Index n, Loop&& loop) {
+  if (n >= 2 * level_count<Q>) return loop(LevelReader<Q>(q));
+  loop([&](simd::IntBatch codes) { return q.decode(codes); });
+}
+
 /// `x[i] = q.decode(codes[i])`, i < n.
 template <ScalarQuantizer Q>
 void decode_row(const Q& q, const std::uint8_t* codes, Index n, float* x) {
   constexpr auto lanes = static_cast<Index>(simd::batch_lanes);
-  Index i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    simd::store(x + i, q.decode(simd::load_bytes<simd::IntBatch>(codes + i)));
-  }
-  if (i < n) {
+  with_decoder(q, n, [&](const auto& decode) {
+    Index i = 0;
+    for (; i + lanes <= n; i += lanes) simd::store(x + i, decode(simd::load_bytes<simd::IntBatch>(codes + i)));
+    if (i == n) return;
     const auto rest = static_cast<std::size_t>(n - i);
-    simd::store_tail(x + i, q.decode(simd::load_bytes_tail<simd::IntBatch>(codes + i, rest)), rest);
-  }
+    simd::store_tail(x + i, decode(simd::load_bytes_tail<simd::IntBatch>(codes + i, rest)), rest);
+  });
 }
 
 /// `out[i] = q.decode(q.encode(x[i]))`, i < n: what the codes stand for, in one pass. `out` may be `x`.
 template <ScalarQuantizer Q>
 void fake_quantize_row(const Q& q, const float* x, Index n, float* out) {
   constexpr auto lanes = static_cast<Index>(simd::batch_lanes);
-  Index i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    simd::store(out + i, q.decode(q.encode(simd::load<simd::FloatBatch>(x + i))));
-  }
-  if (i < n) {
+  with_decoder(q, n, [&](const auto& decode) {
+    Index i = 0;
+    for (; i + lanes <= n; i += lanes) simd::store(out + i, decode(q.encode(simd::load<simd::FloatBatch>(x + i))));
+    if (i == n) return;
     const auto rest = static_cast<std::size_t>(n - i);
-    simd::store_tail(out + i, q.decode(q.encode(simd::load_tail<simd::FloatBatch>(x + i, rest))), rest);
-  }
+    simd::store_tail(out + i, decode(q.encode(simd::load_tail<simd::FloatBatch>(x + i, rest))), rest);
+  });
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

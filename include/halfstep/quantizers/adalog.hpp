@@ -60,6 +60,7 @@ struct AdaLog {
   static constexpr int bits = Codes::bits;
   static constexpr int stated_bits = Bits;
   static constexpr bool reads_mean_abs = false;
+  static constexpr bool decodes_by_table = true;
   static constexpr std::int32_t last_code = Codes::last_code;
   /// D, the integer that stands for a mantissa of 1.
   static constexpr std::int32_t denominator = (2 << Bits) - 2;

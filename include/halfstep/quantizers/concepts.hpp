@@ -61,6 +61,17 @@ template <ScalarQuantizer Q>
 template <ScalarQuantizer Q>
 inline constexpr int level_count = 1 << Q::bits;
 
+/// Whether bulk loops read the levels of a quantizer from a table, which they fill once: `decodes_by_table = true` says
+/// that `decode` takes longer than a look-up.
+template <ScalarQuantizer Q>
+[[nodiscard]] consteval bool decodes_by_table() {
+  if constexpr (requires { Q::decodes_by_table; }) {
+    return Q::decodes_by_table;
+  } else {
+    return false;
+  }
+}
+
 /// The bits that a method's authors state: `Q::stated_bits` where a quantizer has that, else `Q::bits`. They are fewer
 /// than `Q::bits` where codes of the stated width do not hold all outputs (`ZeroPolicy::mask`).
 template <ScalarQuantizer Q>

@@ -24,6 +24,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
@@ -33,20 +34,23 @@ template <simd::FloatLanes T>
   return simd::pinned(low * 0.5f) + simd::pinned(high * 0.5f);
 }
 
-/// How many of the `Count` ascending `middles` are below `y`: 0 for NaN. Up to 15 are compared with one by one, more
-/// are searched by halves, in ceil(log2(Count + 1)) look-ups.
+/// Room for the `Count` middles that `count_below` searches.
+template <std::size_t Count>
+inline constexpr std::size_t search_size = std::max(std::size_t{16}, std::bit_ceil(Count + 1));
+
+/// How many of the `Count` ascending `middles` are below `y`: 0 for NaN. `middles` has `search_size<Count>` elements,
+/// infinity in those left over. Few are compared with one by one where registers hold no table of them, else they are
+/// searched by halves, in ceil(log2(Count + 1)) look-ups.
 template <std::size_t Count, simd::FloatLanes T>
 [[nodiscard]] simd::IntOf<T> count_below(const float* middles, T y) {
   using Int = simd::IntOf<T>;
   Int below(0);
-  if constexpr (Count <= 15) {
+  if constexpr (Count <= 15 && !simd::holds_table<search_size<Count>>) {
     for (std::size_t i = 0; i < Count; ++i) below += simd::select(y > T(middles[i]), Int(1), 0);
   } else {
-    constexpr std::int32_t last = static_cast<std::int32_t>(Count) - 1;
-    for (std::int32_t step = static_cast<std::int32_t>(std::bit_floor(Count)); step > 0; step /= 2) {
-      const Int next = below + Int(step);
-      const T middle = simd::gather(middles, simd::min(next - Int(1), last));
-      below = simd::select(simd::as_int_mask(y > middle) & (next <= Int(last + 1)), next, below);
+    for (auto step = static_cast<std::int32_t>(std::bit_floor(Count)); step > 0; step /= 2) {
+      const T middle = simd::lookup<search_size<Count>>(middles, below + Int(step - 1));
+      below = simd::select(simd::as_int_mask(y > middle), below + Int(step), below);
     }
   }
   return below;
@@ -115,8 +119,9 @@ struct FixedLevels {
   }
 
  private:
-  static constexpr std::array<float, level_number - 1> middles = [] {
-    std::array<float, level_number - 1> values{};
+  static constexpr auto middles = [] {
+    std::array<float, search_size<level_number - 1>> values{};
+    values.fill(std::numeric_limits<float>::infinity());
     for (std::size_t i = 0; i + 1 < level_number; ++i) values[i] = middle_level(Table[i], Table[i + 1]);
     return values;
   }();
@@ -160,14 +165,15 @@ struct LevelTable {
     const T quotient = x / T(scale);
     const T y = simd::select(simd::is_nan(quotient), T(0.0f), quotient);
     Int below(0);
-    if constexpr (Bits <= 4) {
+    if constexpr (Bits <= 4 && !simd::holds_table<level_number>) {
       for (std::size_t i = 0; i + 1 < level_number; ++i) {
         below += simd::select(y > T(middle_level(levels[i], levels[i + 1])), Int(1), 0);
       }
     } else {
       for (std::int32_t step = 1 << (Bits - 1); step > 0; step /= 2) {
         const Int at = below + Int(step - 1);  // below + step <= last
-        const T middle = middle_level(simd::gather(levels.data(), at), simd::gather(levels.data() + 1, at));
+        const T middle = middle_level(simd::lookup<level_number>(levels.data(), at),
+                                      simd::lookup<level_number>(levels.data(), at + Int(1)));
         below = simd::select(y > middle, below + Int(step), below);
       }
     }

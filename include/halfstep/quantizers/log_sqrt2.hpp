@@ -41,6 +41,7 @@ struct LogSqrt2 {
   static constexpr int bits = Codes::bits;
   static constexpr int stated_bits = Bits;
   static constexpr bool reads_mean_abs = false;
+  static constexpr bool decodes_by_table = true;
   static constexpr std::int32_t last_code = Codes::last_code;
 
   float scale = 1;  ///< the largest level, positive

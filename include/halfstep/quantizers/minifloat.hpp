@@ -44,6 +44,7 @@ struct Float {
   static constexpr int bits = E + M + 1;
   static constexpr int mantissa_bits = M;
   static constexpr bool reads_mean_abs = false;
+  static constexpr bool decodes_by_table = true;
   /// The exponent bias of the format itself.
   static constexpr int bias = (1 << (E - 1)) - 1;
   /// The code of the largest magnitude.

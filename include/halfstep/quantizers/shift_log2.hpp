@@ -43,6 +43,7 @@ struct ShiftLog2 {
   static constexpr int bits = Steps == LogSteps::published ? Bits + 1 : Bits;
   static constexpr int stated_bits = Bits;
   static constexpr bool reads_mean_abs = false;
+  static constexpr bool decodes_by_table = true;
   static constexpr std::int32_t last_code = Steps == LogSteps::published ? 1 << Bits : (1 << Bits) - 1;
 
   float eta = 0.01f;  ///< added before the logarithm, subtracted after

@@ -31,6 +31,7 @@ struct TanQ {
   static_assert(Bits >= 2 && Bits <= 8, "TanQ<Bits>: Bits is 2 to 8");
   static constexpr int bits = Bits;
   static constexpr bool reads_mean_abs = false;
+  static constexpr bool decodes_by_table = true;
   static constexpr std::int32_t max_code = (1 << Bits) - 1;
 
   float scale = 1;      ///< the largest level, positive

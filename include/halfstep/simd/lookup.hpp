@@ -116,6 +116,15 @@ struct RegisterLookup {
 
 #endif
 
+/// Whether one instruction looks up in a table of `Entries` elements, which the registers hold.
+#if defined(HALFSTEP_SIMD_AVX512)
+template <std::size_t Entries>
+inline constexpr bool holds_table = Entries == 16 || Entries == 32;
+#else
+template <std::size_t Entries>
+inline constexpr bool holds_table = false;
+#endif
+
 /// `table[index]` in each lane of a table of `Entries` elements, all of them readable. Every index must be in
 /// [0, Entries). Small tables stay in registers (8 to 64 entries, as the instruction set has room), larger ones are
 /// gathered from.
