@@ -1,12 +1,15 @@
 #include "halfstep/kernels/pack_vectors.hpp"
 
 #include <cmath>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "halfstep/core/thread_pool.hpp"
 #include "halfstep/kernels/decode_planes.hpp"
 #include "halfstep/kernels/matmul.hpp"
 #include "halfstep/kernels/reference_product.hpp"
+#include "halfstep/kernels/vector_matmul.hpp"
 #include "kernels/matrices.hpp"
 #include "kernels/vector_samples.hpp"
 #include "support/catch.hpp"
@@ -78,4 +81,27 @@ TEST_CASE("stages that cannot share a packed weight are refused", "[codebook]") 
   const auto whole = quantize_vectors(w.view(), in_bytes(random_codebooks<4, 16>(1, 39)));
   const auto rows = quantize_vectors(w.view(), books, per_row());
   CHECK_RAISES((pack(ResidualMatrix<Int8Codebook<4, 16>>({whole, rows}))), "stages have different tilings");
+  using Stages = std::vector<VectorMatrix<Int8Codebook<4, 16>>>;
+  const auto pack_all = [](const Stages& stages) {
+    return pack_stages<4, 16>(std::span<const Stages::value_type>(stages));
+  };
+  CHECK_RAISES(pack_all({}), "pack: matrix has 0 stages, expected one or two");
+  const auto taller = quantize_vectors(random_matrix(5, 8, 36).view(), whole.quantizers());
+  const auto wider = quantize_vectors(random_matrix(4, 12, 36).view(), whole.quantizers());
+  CHECK_RAISES(pack_all({taller, whole}), "pack: stages have shapes [5, 8] and [4, 8], expected one");
+  CHECK_RAISES(pack_all({wider, whole}), "pack: stages have shapes [4, 12] and [4, 8], expected one");
+  CHECK_RAISES((vector_matmul<4, 16>(MatrixF(1, 8), std::span<const Stages::value_type>(Stages{taller, whole}))),
+               "pack: stages have shapes [5, 8] and [4, 8], expected one");
+}
+
+TEST_CASE("codes past the last word are packed like the last one", "[codebook]") {
+  const auto check = [&]<int Words>(const std::vector<Codebook<1, Words>>& books) {
+    VectorMatrix<Int8Codebook<1, Words>> past({1, 36}, per_tensor(), in_bytes(books)), last = past;
+    past.set_row(0, std::vector<std::uint8_t>(36, (1 << Codebook<1, Words>::bits) - 1).data());
+    last.set_row(0, std::vector<std::uint8_t>(36, Words - 1).data());
+    CHECK(pack(past) == pack(last));
+    CHECK(difference(decode_packed(pack(past)), dequantize(past)) == "");
+  };
+  check(random_codebooks<1, 5>(1, 40));
+  check(random_codebooks<1, 200>(1, 41));
 }

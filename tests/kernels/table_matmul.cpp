@@ -1,7 +1,9 @@
 #include "halfstep/kernels/table_matmul.hpp"
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "halfstep/core/thread_pool.hpp"
@@ -105,4 +107,26 @@ TEST_CASE("table products refuse what does not fit", "[codebook]") {
   const auto q = quantize_vectors(random_matrix(5, 16, 52).view(), random_codebooks<4, 16>(1, 53));
   CHECK_RAISES(table_matmul(MatrixF(2, 12), q), "table_matmul: x has 12 columns, weight expects 16 (its in_features)");
   CHECK_RAISES(table_matmul(MatrixF(2, 16), q, std::vector<float>(4)), "bias has 4 elements, weight has 5 rows");
+  using Stages = std::vector<VectorMatrix<Codebook<4, 16>>>;
+  const auto multiply = [](const Stages& stages) {
+    return table_matmul(MatrixF(2, 16), std::span<const Stages::value_type>(stages));
+  };
+  CHECK_RAISES(multiply({}), "table_matmul: stages is empty, expected at least one");
+  const auto taller = quantize_vectors(random_matrix(6, 16, 54).view(), random_codebooks<4, 16>(1, 53));
+  CHECK_RAISES(multiply({q, taller}), "table_matmul: stages have shapes [5, 16] and [6, 16], expected one");
+  const auto wider = quantize_vectors(random_matrix(5, 20, 55).view(), random_codebooks<4, 16>(1, 53));
+  CHECK_RAISES(multiply({q, wider}), "table_matmul: stages have shapes [5, 16] and [5, 20], expected one");
+}
+
+TEST_CASE("codes past the last word multiply like the last one in a table product", "[codebook]") {
+  const MatrixF x = random_eigen(2, 36, 56);
+  const auto check = [&]<int Words>(const std::vector<Codebook<1, Words>>& books) {
+    VectorMatrix<Codebook<1, Words>> past({1, 36}, per_tensor(), books), last = past;
+    past.set_row(0, std::vector<std::uint8_t>(36, (1 << Codebook<1, Words>::bits) - 1).data());
+    last.set_row(0, std::vector<std::uint8_t>(36, Words - 1).data());
+    CHECK(dequantize(past) == dequantize(last));
+    CHECK(table_matmul(x, past) == table_matmul(x, last));
+  };
+  check(random_codebooks<1, 5>(1, 57));
+  check(random_codebooks<1, 200>(1, 58));
 }

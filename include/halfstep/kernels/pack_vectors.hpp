@@ -49,20 +49,18 @@ class VectorTilePacker {
     for (Index i = 0; i < lane_tile_rows; ++i) {
       const Index n = t * lane_tile_rows + i;
       std::uint8_t* const bytes = bytes_.data() + i * stride;
-      const bool is_row = n < rows_;
-      if (is_row) {
-        decode_row(first_row_ + n);
-      } else if (stride > 0) {
-        std::memset(bytes, 0, static_cast<std::size_t>(stride));
+      if (n < rows_) {
+        pack_row(n, bytes);
+      } else {
+        pad_row(n, bytes);
       }
-      for (Index g = 0; g < layout_.groups(); ++g) pack_group(n, g, is_row, bytes + layout_.padded_begin(g));
     }
     rows_to_byte_lines(bytes_.data(), stride, stride, writer_.lines(plane_, t, 0), writer_.line_stride(t));
   }
 
  private:
   void decode_row(Index n) {
-    matrix_.unpack_row(n, codes_.data());
+    matrix_.unpack_words(n, codes_.data());
     matrix_.for_each_run(n, [&](Index granule, Index first, Index count) {
       const auto& codebook = matrix_.quantizer(granule);
       for (Index v = first; v < first + count; ++v) {
@@ -71,15 +69,31 @@ class VectorTilePacker {
     });
   }
 
-  /// Group g of row n to its place, with its sum; scale and zero are those of the first plane.
-  void pack_group(Index n, Index g, bool is_row, std::uint8_t* bytes) {
-    const Index begin = layout_.begin(g), length = layout_.length(g);
-    if (is_row && length > 0) std::memcpy(bytes, row_.data() + begin, static_cast<std::size_t>(length));
-    writer_.set_sum(plane_, g, n,
-                    is_row ? sum_bytes(reinterpret_cast<const std::int8_t*>(bytes), length) : std::int32_t{0});
+  /// Row n to `bytes`, group by group, and what goes with each.
+  void pack_row(Index n, std::uint8_t* bytes) {
+    decode_row(first_row_ + n);
+    for (Index g = 0; g < layout_.groups(); ++g) {
+      const Index begin = layout_.begin(g), length = layout_.length(g);
+      if (length > 0) {
+        std::memcpy(bytes + layout_.padded_begin(g), row_.data() + begin, static_cast<std::size_t>(length));
+      }
+      const bool has_scale = layout_.k > 0;
+      set_group(n, g, sum_bytes(row_.data() + begin, length),
+                has_scale ? matrix_.quantizer(matrix_.grid().granule(first_row_ + n, begin)).scale : 0.0f);
+    }
+  }
+
+  /// Zeros for row n, past the last one.
+  void pad_row(Index n, std::uint8_t* bytes) {
+    if (layout_.padded_k() > 0) std::memset(bytes, 0, static_cast<std::size_t>(layout_.padded_k()));
+    for (Index g = 0; g < layout_.groups(); ++g) set_group(n, g, 0, 0.0f);
+  }
+
+  /// Scale and zero are those of the first plane.
+  void set_group(Index n, Index g, std::int32_t sum, float scale) {
+    writer_.set_sum(plane_, g, n, sum);
     if (plane_ > 0) return;
-    const bool has_scale = is_row && layout_.k > 0;
-    writer_.set_scale(g, n, has_scale ? matrix_.quantizer(matrix_.grid().granule(first_row_ + n, begin)).scale : 0.0f);
+    writer_.set_scale(g, n, scale);
     writer_.set_zero(g, n, 0.0f);
   }
 
@@ -116,11 +130,13 @@ using Int8StageSpan = std::span<const VectorMatrix<Int8Codebook<Dim, Words>>>;
 template <int Dim, int Words>
 class StagePlan {
  public:
-  /// Errors: no stage or more than two; different tilings; scales whose ratio differs from granule to granule.
+  /// Errors: no stage or more than two; different shapes or tilings; scales whose ratio differs from granule to
+  /// granule.
   explicit StagePlan(Int8StageSpan<Dim, Words> stages) : stages_(stages) {
     if (stages.empty() || stages.size() > 2) {
       raise("pack", "matrix has ", stages.size(), " stages, expected one or two");
     }
+    require_stages("pack", stages);
     const auto& first = stages.front();
     layout_ = KLayout(first.cols(), first.grid().col_tiles() > 1 ? first.grid().tile_cols() : 0);
     if (stages.size() == 1) return;

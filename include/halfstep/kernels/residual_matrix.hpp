@@ -19,10 +19,22 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
+
+/// Refuses no stage, and stages of different shapes.
+template <VectorQuantizer Q>
+void require_stages(std::string_view where, std::span<const VectorMatrix<Q>> stages) {
+  if (stages.empty()) raise(where, "stages is empty, expected at least one");
+  for (const VectorMatrix<Q>& stage : stages) {
+    if (stage.shape() == stages.front().shape()) continue;
+    raise(where, "stages have shapes ", stages.front().shape(), " and ", stage.shape(), ", expected one");
+  }
+}
 
 /// A matrix as the sum of one or more stages of the same shape.
 template <VectorQuantizer Q>
@@ -30,11 +42,7 @@ class ResidualMatrix {
  public:
   /// Errors: no stage; stages of different shapes.
   explicit ResidualMatrix(std::vector<VectorMatrix<Q>> stages) : stages_(std::move(stages)) {
-    if (stages_.empty()) raise("ResidualMatrix", "stages is empty, expected at least one");
-    for (const VectorMatrix<Q>& stage : stages_) {
-      if (stage.shape() == shape()) continue;
-      raise("ResidualMatrix", "stages have shapes ", shape(), " and ", stage.shape(), ", expected one");
-    }
+    require_stages("ResidualMatrix", std::span<const VectorMatrix<Q>>(stages_));
   }
 
   [[nodiscard]] const std::vector<VectorMatrix<Q>>& stages() const { return stages_; }

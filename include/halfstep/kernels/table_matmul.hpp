@@ -99,7 +99,7 @@ class TableProduct {
       if (first == 0 || w_.grid().row_tiles() > 1) fill_tables(x, first, executor);
       const Index rows = std::min(tile_rows, w_.rows() - first);
       parallel_for(executor, rows, band_grain(w_.vectors() * 4), [&](Index begin, Index end) {
-        std::vector<std::uint8_t> codes(static_cast<std::size_t>(Q::bits == 8 ? 0 : w_.vectors()));
+        std::vector<std::uint8_t> codes(static_cast<std::size_t>(reads_in_place ? 0 : w_.vectors()));
         for (Index n = first + begin; n < first + end; ++n) take(n, product_with_row(n, codes.data()));
       });
     }
@@ -116,12 +116,15 @@ class TableProduct {
     });
   }
 
-  /// `codes` holds a row of them; 8-bit codes are read where they lie.
+  /// Whether codes are the bytes of a row, each with an entry in its table, and can be read where they lie.
+  static constexpr bool reads_in_place = Q::bits == 8 && Q::words == 256;
+
+  /// `codes` holds a row of them, unless they are read in place.
   [[nodiscard]] float product_with_row(Index n, std::uint8_t* codes) const {
-    if constexpr (Q::bits == 8) {
+    if constexpr (reads_in_place) {
       return sum_of_entries(tables_.data(), offsets_.data(), w_.packed_row(n).data(), w_.vectors());
     } else {
-      w_.unpack_row(n, codes);
+      w_.unpack_words(n, codes);
       return sum_of_entries(tables_.data(), offsets_.data(), codes, w_.vectors());
     }
   }
@@ -143,12 +146,13 @@ inline void require_table_product(Shape x, Shape w, VectorView bias) {
 
 /// `x * w^T + bias` as a new matrix `[tokens, out_features]`, from the codes of all stages, which are added from the
 /// first on; x `[tokens, in_features]`. A row of x that is not finite gives a row of NaN. Class: ordered, for any
-/// executor. Errors: shapes that do not fit.
+/// executor. Errors: no stage; stages of different shapes; shapes that do not fit.
 template <VectorQuantizer Q, Viewable X>
 [[nodiscard]] MatrixF table_matmul(const X& x, std::span<const VectorMatrix<Q>> stages, VectorView bias = {},
                                    ExecutorRef executor = {}) {
   const auto source = view(x);
   require_readable("table_matmul", "x", source);
+  require_stages("table_matmul", stages);
   require_table_product(shape_of(source), stages.front().shape(), bias);
   MatrixF out(source.rows, stages.front().rows());
   std::vector<float> scratch(static_cast<std::size_t>(source.cols));

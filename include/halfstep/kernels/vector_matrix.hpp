@@ -17,9 +17,11 @@
 #include "halfstep/kernels/encode_vectors.hpp"
 #include "halfstep/quantizers/vector_quantizer.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -86,6 +88,14 @@ class VectorMatrix {
   /// Writes the codes of row r, one per byte, to `codes[0 .. vectors())`.
   void unpack_row(Index r, std::uint8_t* codes) const {
     unpack_bits(packed_row(r), Q::bits, 0, {codes, static_cast<std::size_t>(vectors())});
+  }
+  /// The same as numbers of words: a code from `Q::words` on is the last one's, which it decodes like.
+  void unpack_words(Index r, std::uint8_t* words) const {
+    unpack_row(r, words);
+    if constexpr (Q::words < (1 << Q::bits)) {
+      constexpr auto last = static_cast<std::uint8_t>(Q::words - 1);
+      for (Index v = 0; v < vectors(); ++v) words[v] = std::min(words[v], last);
+    }
   }
   /// Replaces the codes of row r by `codes[0 .. vectors())`, each below 2^bits.
   void set_row(Index r, const std::uint8_t* codes) {
