@@ -1,5 +1,6 @@
 #include "halfstep/io/quantizer_scheme.hpp"
 
+#include <cmath>
 #include <limits>
 #include <set>
 #include <string>
@@ -47,6 +48,8 @@ TEST_CASE("names tell schemes of one width apart", "[quantizer_scheme]") {
   CHECK(names.size() == std::tuple_size_v<StoredQuantizers>);
   CHECK(hs::QuantizerScheme<hs::Fp8E4M3>::name() == "float_e4m3_ocp");
   CHECK(hs::QuantizerScheme<hs::MXFP4>::name() == "mx_float_e2m1");
+  CHECK(hs::QuantizerScheme<hs::Absmax<8>>::name() == "absmax");
+  CHECK(hs::QuantizerScheme<hs::ShiftedUniform<4>>::name() == "shifted_uniform");
   CHECK(hs::QuantizerScheme<hs::Log2<4, hs::ZeroPolicy::mask, hs::LogFloor::published>>::name() == "log2_mask_floor");
   STATIC_REQUIRE_FALSE(hs::StorableQuantizer<SqrtQuantizer<4>>);
 }
@@ -58,6 +61,12 @@ TEST_CASE("parameters that would lead decode astray are refused", "[quantizer_sc
   CHECK_FALSE(is_valid(hs::AdaLog<4>{1, 0, 0}));
   CHECK_FALSE(is_valid(hs::AdaLog<4>{1, 0, 1001}));
   CHECK_FALSE(is_valid(hs::Uniform<4>{1, 1 << 24}));
+  for (const float odd : {0.0f, -1.0f, std::numeric_limits<float>::infinity(), std::nanf(""), 1e-45f, 3.4e38f}) {
+    CHECK_FALSE(is_valid(hs::Absmax<8>{odd}));
+  }
+  for (const float odd : {std::numeric_limits<float>::infinity(), std::nanf(""), 3.4e38f}) {
+    CHECK_FALSE(is_valid(hs::ShiftedUniform<8>{1e37f, odd}));
+  }
   CHECK_FALSE(is_valid(hs::TwinSoftmax<4>{1, -1}));
   CHECK_FALSE(is_valid(hs::TwinSoftmax<4>{1, 61}));
   CHECK_FALSE(is_valid(hs::PowerOfTwoFactor<8>{1, 0, 31}));

@@ -5,6 +5,7 @@
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/fields.hpp"
+#include "halfstep/quantizers/absmax.hpp"
 #include "halfstep/quantizers/adalog.hpp"
 #include "halfstep/quantizers/binary.hpp"
 #include "halfstep/quantizers/concepts.hpp"
@@ -16,6 +17,7 @@
 #include "halfstep/quantizers/nv_float.hpp"
 #include "halfstep/quantizers/power_of_two_factor.hpp"
 #include "halfstep/quantizers/shift_log2.hpp"
+#include "halfstep/quantizers/shifted_uniform.hpp"
 #include "halfstep/quantizers/tanq.hpp"
 #include "halfstep/quantizers/ternary.hpp"
 #include "halfstep/quantizers/twin_uniform.hpp"
@@ -67,6 +69,26 @@ struct QuantizerScheme<Uniform<Bits>> : SchemeDefaults {
   static std::string name() { return "uniform"; }
   static bool is_valid(const Uniform<Bits>& q) {
     return is_positive(q.scale) && is_within(q.zero_point, -(1 << 23), 1 << 23);
+  }
+};
+
+/// The largest magnitude, not the step: both directions round from it.
+template <int Bits>
+struct QuantizerScheme<Absmax<Bits>> : SchemeDefaults {
+  static constexpr std::array<std::string_view, 1> parameters{"absmax"};
+  static std::string name() { return "absmax"; }
+  static bool is_valid(const Absmax<Bits>& q) {
+    return is_positive(q.absmax) && is_positive(q.steps / q.absmax) && is_positive(q.absmax / q.steps) &&
+           std::isfinite(q.decode(std::int32_t{0}));
+  }
+};
+
+template <int Bits>
+struct QuantizerScheme<ShiftedUniform<Bits>> : SchemeDefaults {
+  static constexpr std::array<std::string_view, 2> parameters{"scale", "shift"};
+  static std::string name() { return "shifted_uniform"; }
+  static bool is_valid(const ShiftedUniform<Bits>& q) {
+    return is_positive(q.scale) && std::isfinite(q.shift) && std::isfinite(q.decode(q.max_code));
   }
 };
 
