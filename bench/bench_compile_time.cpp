@@ -12,6 +12,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
@@ -58,10 +59,20 @@ std::map<std::string, double>& seconds_of() {
   return all;
 }
 
+/// Writes `text` to a new file, whose name nobody can foresee, and returns its path; empty where there is none.
+std::string new_source(const char* text) {
+  std::string path = (std::filesystem::temp_directory_path() / "halfstep_compile_time_XXXXXX").string();
+  const int file = mkstemp(path.data());
+  if (file < 0) return {};
+  close(file);
+  std::ofstream(path) << text;
+  return path;
+}
+
 void compile(benchmark::State& state, const Unit& unit, const std::string& optimization) {
-  const std::string source = "/tmp/halfstep_compile_time_" + std::to_string(getpid()) + ".cpp";
-  std::ofstream(source) << unit.text;
-  const std::string command = std::string(HALFSTEP_BENCH_COMPILER) + " -std=c++20 " + optimization + " -w -c '" +
+  const std::string source = new_source(unit.text);
+  if (source.empty()) return state.SkipWithError("no file can be written");
+  const std::string command = std::string(HALFSTEP_BENCH_COMPILER) + " -std=c++20 " + optimization + " -w -x c++ -c '" +
                               source + "' -o /dev/null " + HALFSTEP_BENCH_INCLUDES;
   double seconds = 0;
   for (auto _ : state) {
