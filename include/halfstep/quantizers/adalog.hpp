@@ -5,8 +5,9 @@
 ///
 ///     u     = min((x + shift) / scale, 1)
 ///     code  = clamp(rne(-log2(u) * 37 / q), 0, last code)
-///     value = T2[code] / D * 2^-T1[code] * scale - shift,   or -shift where the zero policy gives the last code to
-///     zero T1[i] = floor(i q / 37),  T2[i] = rne(2^(-((i q) mod 37) / 37) * D),  D = 2^(b+1) - 2
+///     value = T2[code] / D * 2^-T1[code] * scale - shift
+///     value = -shift   for the last code, where the zero policy gives that to zero
+///     T1[i] = floor(i q / 37),  T2[i] = rne(2^(-((i q) mod 37) / 37) * D),  D = 2^(b+1) - 2
 ///
 /// For probabilities after a softmax (scale 1, shift 0) and after GELU (shift 0.16997124254703522). The value is the
 /// published table form, of b + 1 bits of mantissa and a shift. Source: AdaLog (Wu et al., ECCV 2024),

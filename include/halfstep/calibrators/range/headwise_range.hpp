@@ -49,7 +49,8 @@ struct HeadwiseRangeOptions {
 ///
 ///     HeadwiseRange seen({.groups = 12});
 ///     seen.observe(keys);                                   // the batch that is about to be encoded comes first
-///     auto codes = quantize_with(keys, seen.quantizers_for(shape), {.tiling = seen.tiling(cols)});
+///     const Tiling tiling = HeadLayout{}.tiling(12, keys.cols());
+///     auto codes = quantize_with(keys, seen.quantizers_for({keys.rows(), keys.cols()}), {.tiling = tiling});
 ///
 /// Source: Pan et al., "Mesa: A Memory-saving Training Framework for Transformers", 2021, section 3.2; published
 /// program. An estimate depends on the order of its batches, so it cannot be merged. Class: exact, given the order.
