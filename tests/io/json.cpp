@@ -34,6 +34,17 @@ TEST_CASE("json: nesting") {
   CHECK_NOTHROW(scan("[\"[[[[\"]"));  // brackets in a string do not count
 }
 
+TEST_CASE("json: a key twice in one object is refused, in two objects it is not") {
+  const auto parse = [](std::string_view text) { return hs::parse_json(text, "f.json", "the text"); };
+  CHECK(parse(R"({"a":{"a":1,"b":[{"a":2},{"a":3}]},"b":4})")["a"]["b"][1]["a"] == 3);
+  CHECK(parse(R"({"a":)").is_discarded());
+  check_io_error([&] { static_cast<void>(parse(R"({"a":1,"b":{},"\u0061":2})")); }, IoErrorCode::duplicate,
+                 {"f.json", "the text has the key \"a\" twice"});
+  check_io_error([&] { static_cast<void>(parse(R"([{"a":{"b":1,"c":[],"b":2}}])")); }, IoErrorCode::duplicate,
+                 {"\"b\""});
+  check_io_error([&] { static_cast<void>(parse(std::string(100, '['))); }, IoErrorCode::limit);
+}
+
 TEST_CASE("json: long strings and numbers") {
   check_io_error([] { scan("[\"abcdef\"]", 8); }, IoErrorCode::limit,
                  {"string of 6 bytes", "at byte 10", "exceeds limit 5"});

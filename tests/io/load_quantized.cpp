@@ -15,6 +15,7 @@
 #include "io/io_checks.hpp"
 #include "kernels/matrices.hpp"
 #include "support/all_quantizers.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -98,6 +99,7 @@ TEST_CASE("a file that says something else is refused", "[load_quantized]") {
   refuses(R"(group\":16)", R"(group\":10)", IoErrorCode::shape, "\"w.scale\" has shape [3, 3], expected [3, 4]");
   refuses(R"(tile_rows\":1)", R"(tile_rows\":2)", IoErrorCode::shape, "expected [2, 3]");
   refuses(R"(tile_rows\":1)", R"(tile_rowz\":1)", IoErrorCode::type, "has no \"tile_rows\"");
+  refuses(R"(axis\":1)", R"(bits\":4)", IoErrorCode::duplicate, "has the key \"bits\" twice");
   refuses(R"("params\)", R"("paramz\)", IoErrorCode::type, "has no object \"params\"");
   refuses(R"("w.codes")", R"("w.coded")", IoErrorCode::not_found, "\"w.codes\"");
   check_io_error([&] { static_cast<void>(read<hs::Uniform<4>>(file, "v")); }, IoErrorCode::not_found, {"\"v\""});
@@ -146,18 +148,83 @@ TEST_CASE("a map of columns is checked", "[load_quantized]") {
   refuses({1, 0, 1, 1}, IoErrorCode::shape);
 }
 
-TEST_CASE("a file with any byte spoilt is read or refused", "[load_quantized]") {
-  const std::string file = small_file();
+TEST_CASE("parts of other types than the layout's are refused", "[load_quantized]") {
+  const auto matrix =
+      hs::quantize<hs::Uniform<8>>(random_eigen(2, 4, 55), {.tiling = hs::per_column_map({1, 0, 1, 2})});
+  const std::string file = file_of(matrix);
+  const auto refuses = [&](const std::string& part, std::string_view from, std::string_view to) {
+    const std::size_t at = file.find(R"("w.)" + part + R"(":{"dtype":")");
+    REQUIRE(at != std::string::npos);
+    const std::string head = file.substr(0, at);
+    check_io_error([&] { static_cast<void>(read<hs::Uniform<8>>(head + replaced(file.substr(at), from, to))); },
+                   IoErrorCode::type, {"\"w." + part + "\" has dtype"});
+  };
+  refuses("shape", R"("I64")", R"("U64")");
+  refuses("shape", R"("I64")", R"("F64")");
+  refuses("groups", R"("I32")", R"("U32")");
+  refuses("zero_point", R"("I32")", R"("F32")");
+  refuses("codes", R"("U8")", R"("I8")");
+}
+
+TEST_CASE("scales of a block format have the type of its blocks", "[load_quantized]") {
+  const std::string header =
+      R"({"__metadata__":{"halfstep.format":"1","halfstep.tensor.w":"{\"scheme\":\"mx_float_e2m1\",)"
+      R"(\"scheme_version\":1,\"bits\":4,\"axis\":1,\"group\":32,\"params\":{\"tile_rows\":1}}"},)"
+      R"("w.shape":{"dtype":"I64","shape":[2],"data_offsets":[0,16]},)"
+      R"("w.scale":{"dtype":"F16","shape":[1,1],"data_offsets":[16,18]},)"
+      R"("w.codes":{"dtype":"U8","shape":[1,1],"data_offsets":[18,19]}})";
+  const std::string data = little_endian(1) + little_endian(2) + std::string("\x00\x3c\x21", 3);
+  check_io_error([&] { static_cast<void>(read<hs::MXFP4>(raw_safetensors(header, data))); }, IoErrorCode::type,
+                 {"\"w.scale\" has dtype F16, expected F8_E8M0"});
+}
+
+TEST_CASE("scales that take more memory than the file accounts for are refused", "[load_quantized]") {
+  const std::int64_t cols = 25 << 20;  // granules of one column: 4 bytes in memory, 1.25 in the file
+  const auto number = [](std::int64_t n) { return std::to_string(n); };
+  const std::string header =
+      R"({"__metadata__":{"halfstep.format":"1","halfstep.tensor.w":"{\"scheme\":\"log2\",\"scheme_version\":1,)"
+      R"(\"bits\":2,\"axis\":1,\"group\":1,\"params\":{\"tile_rows\":1}}"},)"
+      R"("w.shape":{"dtype":"I64","shape":[2],"data_offsets":[0,16]},)"
+      R"("w.scale":{"dtype":"F8_E8M0","shape":[1,)" +
+      number(cols) + R"(],"data_offsets":[16,)" + number(16 + cols) + R"(]},"w.codes":{"dtype":"U8","shape":[1,)" +
+      number(cols / 4) + R"(],"data_offsets":[)" + number(16 + cols) + "," + number(16 + cols + cols / 4) + "]}}";
+  const std::string file = raw_safetensors(header, little_endian(1) + little_endian(static_cast<std::uint64_t>(cols)) +
+                                                       std::string(static_cast<std::size_t>(cols + cols / 4), '\x7f'));
+  set_allocation_limit(file.size() + (std::size_t{64} << 20) + 1);
+  const auto raised = raised_io_error([&] { static_cast<void>(read<hs::Log2<2>>(file)); });
+  set_allocation_limit(SIZE_MAX);
+  REQUIRE(raised);
+  CHECK(raised->code == IoErrorCode::limit);
+  CHECK(raised->message.find("has 26214400 granules") != std::string::npos);
+}
+
+namespace {
+
+/// Reads the file of `matrix` with each byte spoilt in three ways, and each of its prefixes.
+template <class Q>
+void check_spoilt_files(const hs::QuantizedMatrix<Q>& matrix) {
+  const std::string file = file_of(matrix);
   int refused = 0;
+  set_allocation_limit(file.size() + (std::size_t{64} << 20) + 1);
   for (std::size_t at = 0; at < file.size(); ++at) {
     for (const int flip : {1, 0x80, 0xff}) {
       std::string spoilt = file;
       spoilt[at] = static_cast<char>(spoilt[at] ^ flip);
-      refused += raised_io_error([&] { static_cast<void>(read<hs::Uniform<4>>(spoilt)); }) ? 1 : 0;
+      refused += raised_io_error([&] { static_cast<void>(read<Q>(spoilt)); }) ? 1 : 0;
     }
   }
+  set_allocation_limit(SIZE_MAX);
   CHECK(refused > 0);
   for (std::size_t size = 0; size < file.size(); ++size) {
-    REQUIRE(raised_io_error([&] { static_cast<void>(read<hs::Uniform<4>>(file.substr(0, size))); }));
+    REQUIRE(raised_io_error([&] { static_cast<void>(read<Q>(file.substr(0, size))); }));
   }
+}
+
+}  // namespace
+
+TEST_CASE("a file with any byte spoilt is read or refused", "[load_quantized]") {
+  check_spoilt_files(hs::quantize<hs::Uniform<4>>(random_eigen(3, 33, 51), {.tiling = hs::per_group(16)}));
+  const hs::Tiling map{2, 0, {1, 0, 1, 2, 0}};
+  check_spoilt_files(hs::quantize<hs::LevelTable<3>>(random_eigen(3, 5, 56), {.tiling = map}));
+  check_spoilt_files(hs::quantize_blocks<hs::NVFP4>(random_eigen(2, 20, 57)));
 }

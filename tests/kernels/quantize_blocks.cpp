@@ -134,6 +134,17 @@ TEST_CASE("the executor does not show, and what cannot be a block is refused", "
                "scale_storage is e4m3, which reaches from 2^-6 to 448 only");
 }
 
+TEST_CASE("scales of a block format are stored as its blocks are, in any tiling", "[quantize_blocks]") {
+  const hs::MatrixF w = random_eigen(3, 64, 49);
+  for (const hs::ScaleStorage asked : {hs::ScaleStorage::f32, hs::ScaleStorage::f16}) {
+    const auto q = hs::quantize<hs::MXFP4>(w, {.tiling = hs::per_row(), .scale_storage = asked});
+    CHECK(q.scale_storage() == hs::ScaleStorage::e8m0);
+    CHECK(q.bits_per_weight() == 4 + 8.0 / 64);
+    for (hs::Index g = 0; g < q.grid().count(); ++g)
+      CHECK(std::exp2(std::ilogb(q.quantizer(g).scale)) == q.quantizer(g).scale);
+  }
+}
+
 TEST_CASE("scales of any quantizer may be powers of two", "[quantize_blocks]") {
   const hs::MatrixF w = random_eigen(3, 64, 48);
   const auto q = hs::quantize<hs::Uniform<4>>(

@@ -116,19 +116,19 @@ class TilingGrid {
     if (static_cast<Index>(map_.size()) != shape_.cols) {
       raise("Tiling", "column map has ", map_.size(), " entries, the matrix has ", shape_.cols, " columns");
     }
-    std::vector<Index> members;
+    std::vector<bool> is_used;
     for (std::size_t c = 0; c < map_.size(); ++c) {
       if (map_[c] < 0 || map_[c] >= static_cast<std::int32_t>(map_.size())) {
         raise("Tiling", "column map sends column ", c, " to group ", map_[c], ", expected 0 to ", map_.size() - 1);
       }
       const auto group = static_cast<std::size_t>(map_[c]);
-      if (group >= members.size()) members.resize(group + 1, 0);
-      ++members[group];
+      if (group >= is_used.size()) is_used.resize(group + 1);
+      is_used[group] = true;
     }
-    for (std::size_t g = 0; g < members.size(); ++g) {
-      if (members[g] == 0) raise("Tiling", "column map leaves group ", g, " of ", members.size(), " empty");
+    for (std::size_t g = 0; g < is_used.size(); ++g) {
+      if (!is_used[g]) raise("Tiling", "column map leaves group ", g, " of ", is_used.size(), " empty");
     }
-    return static_cast<Index>(members.size());
+    return static_cast<Index>(is_used.size());
   }
 
   Shape shape_;

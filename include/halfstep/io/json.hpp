@@ -13,8 +13,10 @@
 
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
@@ -95,6 +97,24 @@ class JsonBoundsScan {
 inline void require_json_bounds(std::string_view text, const JsonBounds& bounds, std::string_view file,
                                 std::size_t file_offset = 0) {
   JsonBoundsScan(text, bounds, file, file_offset).run();
+}
+
+/// The value of a JSON text that keeps the default bounds; `is_discarded()` where it is malformed. Errors: those of
+/// `require_json_bounds`; E_DUPLICATE for an object that has a key twice, of which a parser would keep one without a
+/// word. `subject` is whose text it is, for that message.
+[[nodiscard]] inline nlohmann::json parse_json(std::string_view text, std::string_view file, std::string_view subject) {
+  require_json_bounds(text, {}, file);
+  using Event = nlohmann::json::parse_event_t;
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  const auto check = [&](int, Event event, const nlohmann::json& value) {
+    if (event == Event::object_start) keys.emplace_back();
+    if (event == Event::object_end) keys.pop_back();
+    if (event == Event::key && !keys.back().insert(value.get<std::string>()).second) {
+      raise_io(IoErrorCode::duplicate, file, subject, " has the key ", in_quotes(value.get<std::string>()), " twice");
+    }
+    return true;
+  };
+  return nlohmann::json::parse(text, check, false);
 }
 
 /// Reports where and why the parser refused a text, from what it hands to a SAX handler's `parse_error`.

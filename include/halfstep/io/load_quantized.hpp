@@ -5,7 +5,7 @@
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/bit_packing.hpp"
-#include "halfstep/core/fields.hpp"
+#include "halfstep/core/error.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/io/dtype.hpp"
@@ -14,7 +14,9 @@
 #include "halfstep/io/quantized_layout.hpp"
 #include "halfstep/io/quantizer_scheme.hpp"
 #include "halfstep/io/safetensors.hpp"
+#include "halfstep/io/tensor_values.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
+#include "halfstep/quantizers/block_format.hpp"
 #include "halfstep/quantizers/scale_storage.hpp"
 
 #include <algorithm>
@@ -26,7 +28,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <tuple>
 #include <type_traits>
 #include <vector>
 
@@ -47,6 +48,8 @@ class QuantizedReader {
  public:
   /// Sizes of a matrix, and of its granules, up to which a file is believed.
   static constexpr Index largest_size = (Index{1} << 31) - 1;
+  /// Bytes that an allocation may have beyond the file's own.
+  static constexpr std::size_t allowance = std::size_t{64} << 20;
 
   QuantizedReader(const SafetensorsFile& file, std::string_view name) : file_(file), name_(name) {}
 
@@ -56,8 +59,8 @@ class QuantizedReader {
     if (entry == file_.metadata().end()) {
       raise_io(IoErrorCode::not_found, file_.path(), "describes no quantized matrix ", in_quotes(name_));
     }
-    require_json_bounds(entry->second, {}, file_.path());
-    const nlohmann::json json = nlohmann::json::parse(entry->second, nullptr, false);
+    const nlohmann::json json =
+        parse_json(entry->second, file_.path(), concat("description of the quantized matrix ", in_quotes(name_)));
     if (!json.is_object()) fail(IoErrorCode::syntax, "has a description that is not a JSON object");
     const auto params = json.find("params");
     if (params == json.end() || !params->is_object()) fail(IoErrorCode::type, "has no object \"params\"");
@@ -84,6 +87,7 @@ class QuantizedReader {
   [[nodiscard]] Shape shape() const {
     const std::string part = part_name(name_, "shape");
     file_.require_shape(part, {2}, "rows and columns");
+    require_dtype(part, DType::I64);
     const auto sizes = file_.integers<std::int64_t>(part);
     for (const std::int64_t size : sizes) {
       if (size < 0 || size > largest_size) fail(IoErrorCode::range, "has a size of ", size, " in \"shape\"");
@@ -96,6 +100,7 @@ class QuantizedReader {
     const std::string part = part_name(name_, "groups");
     if (!file_.contains(part)) return tiling;
     file_.require_shape(part, {shape.cols}, "columns");
+    require_dtype(part, DType::I32);
     tiling.column_groups = file_.integers<std::int32_t>(part);
     std::vector<bool> is_used;
     for (const std::int32_t group : tiling.column_groups) {
@@ -127,64 +132,83 @@ class QuantizedReader {
     return bytes;
   }
 
-  /// How scales are stored; f32 where the quantizer has none.
+  /// Refuses parameters of other types or shapes, and scales that take more memory than the file accounts for. Returns
+  /// how scales are stored; f32 where the quantizer has none.
   template <StorableQuantizer Q>
-  [[nodiscard]] ScaleStorage scale_storage() const {
+  [[nodiscard]] ScaleStorage require_parameters(const TilingGrid& grid) const {
     ScaleStorage storage = ScaleStorage::f32;
     for_each_parameter<Q>([&](auto index) {
       constexpr std::size_t i = decltype(index)::value;
-      if (parameter_role<Q, i>() != ParameterRole::scale) return;
+      using Member = ParameterMember<Q, i>;
       const std::string part = part_name(name_, QuantizerScheme<Q>::parameters[i]);
-      const DType dtype = file_.tensor(part).dtype;
-      const auto found = storage_of_dtype(dtype);
-      if (!found) {
-        fail(IoErrorCode::type, "stores scales as ", dtype, ", expected F32, F16, F8_E8M0 or F8_E4M3");
+      const ParameterRole role = parameter_role<Q, i>();
+      const std::vector<Index> shape = parameter_shape<Member>(grid, role);
+      file_.require_shape(part, shape, "\"shape\" and the tiling");
+      if (role == ParameterRole::scale) {
+        storage = scale_storage<Q>(part);
+      } else {
+        require_dtype(part, dtype_of<typename ParameterElement<Member>::type>());
       }
-      storage = *found;
     });
+    // Narrow scales and a tensor's scale are read as floats, one for each granule; all else is as large as in the file.
+    const std::size_t bytes = static_cast<std::size_t>(grid.count()) * sizeof(float);
+    if (bytes > file_.size() + allowance) {
+      fail(IoErrorCode::limit, "has ", grid.count(),
+           " granules, whose scales would take more memory than the file and ", allowance, " bytes");
+    }
     return storage;
   }
 
-  /// Member number `I` of each quantizer.
+  /// Member number `I` of each quantizer, to where it stays.
   template <std::size_t I, class Q>
-  void read_parameter(const TilingGrid& grid, std::vector<Q>& quantizers) const {
-    using Member = std::remove_reference_t<std::tuple_element_t<I, decltype(tie_fields(quantizers[0]))>>;
-    using T = typename ParameterElement<Member>::type;
-    constexpr std::size_t per_granule = ParameterElement<Member>::count;
+  void read_parameter(QuantizedMatrix<Q>& matrix) const {
+    const auto members = matrix.template parameter_array<I>();
     const std::string part = part_name(name_, QuantizerScheme<Q>::parameters[I]);
-    const ParameterRole role = parameter_role<Q, I>();
-    const std::vector<Index> shape = parameter_shape<Member>(grid, role);
-    file_.require_shape(part, shape, "\"shape\" and the tiling");
-    if (role != ParameterRole::scale) require_dtype(part, dtype_of<T>());
-    std::vector<T> values;
-    if constexpr (std::is_same_v<T, float>) {
-      values = file_.matrix<float>(part, NonFinite::keep).values;
+    const std::span<const std::byte> bytes = file_.bytes(part);
+    if constexpr (std::is_same_v<ParameterMember<Q, I>, float>) {
+      if (parameter_role<Q, I>() == ParameterRole::tensor_scale) {
+        float value;
+        std::memcpy(&value, bytes.data(), sizeof value);
+        std::fill(members.begin(), members.end(), value);
+      } else {
+        // Any type of scales is one of floats.
+        static_cast<void>(visit_floats(file_.tensor(part).dtype, bytes,
+                                       [&](std::size_t i, auto x) { members[i] = static_cast<float>(x); }));
+      }
     } else {
-      values = file_.integers<T>(part);
-    }
-    quantizers.resize(static_cast<std::size_t>(grid.count()));
-    for (std::size_t i = 0; i < quantizers.size(); ++i) {
-      const std::size_t at = role == ParameterRole::tensor_scale ? 0 : i * per_granule;
-      std::memcpy(&std::get<I>(tie_fields(quantizers[i])), values.data() + at, sizeof(Member));
+      if (!members.empty()) std::memcpy(members.data(), bytes.data(), members.size_bytes());
     }
   }
 
   /// The quantizers of all granules. Refuses parameters with which codes would have no meaning.
   template <StorableQuantizer Q>
-  [[nodiscard]] std::vector<Q> quantizers(const TilingGrid& grid) const {
-    std::vector<Q> quantizers;
-    for_each_parameter<Q>([&](auto index) { read_parameter<decltype(index)::value>(grid, quantizers); });
-    for (std::size_t i = 0; i < quantizers.size(); ++i) {
-      if (QuantizerScheme<Q>::is_valid(quantizers[i])) continue;
+  void read_parameters(QuantizedMatrix<Q>& matrix) const {
+    for_each_parameter<Q>([&](auto index) { read_parameter<decltype(index)::value>(matrix); });
+    for (Index i = 0; i < matrix.grid().count(); ++i) {
+      if (QuantizerScheme<Q>::is_valid(matrix.quantizer(i))) continue;
       fail(IoErrorCode::value, "has parameters of granule ", i, " that are out of range");
     }
-    return quantizers;
   }
 
  private:
   template <class... Parts>
   [[noreturn]] void fail(IoErrorCode code, const Parts&... parts) const {
     raise_io(code, file_.path(), "quantized matrix ", in_quotes(name_), " ", parts...);
+  }
+
+  template <class Q>
+  [[nodiscard]] ScaleStorage scale_storage(const std::string& part) const {
+    if constexpr (BlockFormat<Q>) {
+      require_dtype(part, dtype_of_storage(Q::scale_storage));
+      return Q::scale_storage;
+    } else {
+      const DType dtype = file_.tensor(part).dtype;
+      const auto found = storage_of_dtype(dtype);
+      if (!found) {
+        fail(IoErrorCode::type, "stores scales as ", dtype, ", expected F32, F16, F8_E8M0 or F8_E4M3");
+      }
+      return *found;
+    }
   }
 
   void require_dtype(const std::string& part, DType expected) const {
@@ -231,8 +255,10 @@ class QuantizedReader {
 ///     const auto qkv = hs::load<hs::Uniform<4>>(file, "blocks.0.qkv.weight");
 ///
 /// Errors, each naming file and matrix: E_NOT_FOUND; E_VERSION for a later format; E_UNSUPPORTED for another scheme;
-/// E_MISMATCH for other bits; E_SYNTAX, E_TYPE, E_RANGE for a description that cannot be read; E_SHAPE for parts that
-/// do not fit together; E_VALUE for parameters out of range. Nothing is allocated beyond what the file holds.
+/// E_MISMATCH for other bits; E_SYNTAX, E_DUPLICATE, E_TYPE, E_RANGE for a description that cannot be read; E_TYPE and
+/// E_SHAPE for parts of other types than io/quantized_layout.hpp says, or that do not fit together; E_VALUE for
+/// parameters out of range; E_LIMIT for scales (4 bytes each in memory, 1 or more in a file) that would take more than
+/// the size of the file and 64 MiB. No allocation is larger than that.
 template <StorableQuantizer Q>
 [[nodiscard]] QuantizedMatrix<Q> load(const SafetensorsFile& file, std::string_view name) {
   const QuantizedReader reader(file, name);
@@ -241,9 +267,8 @@ template <StorableQuantizer Q>
   const Shape shape = reader.shape();
   const Tiling tiling = reader.tiling(description, shape);
   const std::span<const std::byte> codes = reader.template codes<Q>(shape);
-  const std::vector<Q> quantizers = reader.template quantizers<Q>(TilingGrid(tiling, shape));
-  QuantizedMatrix<Q> matrix(shape, tiling, reader.template scale_storage<Q>());
-  for (std::size_t i = 0; i < quantizers.size(); ++i) matrix.set_quantizer(static_cast<Index>(i), quantizers[i]);
+  QuantizedMatrix<Q> matrix(shape, tiling, reader.template require_parameters<Q>(TilingGrid(tiling, shape)));
+  reader.read_parameters(matrix);
   if (!codes.empty()) std::memcpy(matrix.packed_row(0).data(), codes.data(), codes.size());
   return matrix;
 }

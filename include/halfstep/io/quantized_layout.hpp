@@ -9,7 +9,8 @@
 ///     t.shape          I64 [2]                    R, C
 ///     t.<parameter>    F32 or I32 [G, H], or [G, H, n] for a member that is an array of n; one for each member of the
 ///                      quantizer, under the name that its scheme gives
-///     t.scale          F32, F16, F8_E8M0 or F8_E4M3: the type says how scales are stored
+///     t.scale          F32, F16, F8_E8M0 or F8_E4M3: the type says how scales are stored; that of a block format is
+///                      the one of its blocks
 ///     t.tensor_scale   F32 [1]
 ///     t.groups         I32 [C], the group of each column, where columns are mapped to groups
 ///
@@ -90,6 +91,10 @@ struct ParameterElement<std::array<T, N>> {
   using type = T;
   static constexpr std::size_t count = N;
 };
+
+/// The type of member number `I` of `Q`.
+template <class Q, std::size_t I>
+using ParameterMember = std::remove_reference_t<std::tuple_element_t<I, decltype(tie_fields(std::declval<Q&>()))>>;
 
 /// The role of member number `I` of `Q`.
 template <StorableQuantizer Q, std::size_t I>

@@ -61,6 +61,9 @@ class SafetensorsFile {
   /// The path as it was given.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
+  /// Bytes of the whole file.
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+
   /// The strings of `__metadata__`; empty if the file has none.
   [[nodiscard]] const Metadata& metadata() const noexcept { return header_.metadata; }
 

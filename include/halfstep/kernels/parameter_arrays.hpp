@@ -66,6 +66,10 @@ class ParameterArrays {
   [[nodiscard]] auto array() const {
     return std::span(std::get<Field>(arrays_));
   }
+  template <std::size_t Field>
+  [[nodiscard]] auto array() {
+    return std::span(std::get<Field>(arrays_));
+  }
 
   friend bool operator==(const ParameterArrays&, const ParameterArrays&) = default;
 

@@ -113,7 +113,7 @@ template <ScalarQuantizer Q, Viewable M>
           shape_of(source), " has ", result.grid().count(), " granules");
   }
   for (Index g = 0; g < result.grid().count(); ++g) {
-    result.set_quantizer(g, with_stored_scale(quantizers[static_cast<std::size_t>(g)], options.scale_storage));
+    result.set_quantizer(g, with_stored_scale(quantizers[static_cast<std::size_t>(g)], result.scale_storage()));
   }
   parallel_for(options.executor, source.rows, band_grain(source.cols), [&](Index first, Index last) {
     std::vector<float> scratch(static_cast<std::size_t>(source.cols));

@@ -32,12 +32,12 @@ class QuantizedMatrix {
 
   QuantizedMatrix() : QuantizedMatrix({0, 0}, per_tensor()) {}
 
-  /// All codes 0, all granules `Q{}`.
+  /// All codes 0, all granules `Q{}`. Scales of a block format are stored as the format says, whatever is asked for.
   QuantizedMatrix(Shape shape, Tiling tiling, ScaleStorage scale_storage = ScaleStorage::f32)
       : shape_(shape),
         tiling_(std::move(tiling)),
         grid_(tiling_, shape),
-        scale_storage_(scale_storage),
+        scale_storage_(storage_of(scale_storage)),
         parameters_(grid_.count()),
         row_bytes_(packed_bytes(shape.cols, bits)),
         codes_(AlignedBuffer<std::uint8_t>::zeros(shape.rows * row_bytes_)) {}
@@ -52,6 +52,11 @@ class QuantizedMatrix {
 
   [[nodiscard]] Q quantizer(Index granule) const { return parameters_.get(granule); }
   void set_quantizer(Index granule, const Q& q) { parameters_.set(granule, q); }
+  /// Parameter number `Field` of all granules, to be written in place.
+  template <std::size_t Field>
+  [[nodiscard]] auto parameter_array() {
+    return parameters_.template array<Field>();
+  }
   /// The quantizer of element (r, c).
   [[nodiscard]] Q quantizer_at(Index r, Index c) const { return parameters_.get(grid_.granule(r, c)); }
 
@@ -102,6 +107,14 @@ class QuantizedMatrix {
   }
 
  private:
+  [[nodiscard]] static constexpr ScaleStorage storage_of(ScaleStorage asked) {
+    if constexpr (BlockFormat<Q>) {
+      return Q::scale_storage;
+    } else {
+      return asked;
+    }
+  }
+
   Shape shape_;
   Tiling tiling_;
   TilingGrid grid_;
