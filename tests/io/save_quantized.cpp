@@ -72,4 +72,6 @@ TEST_CASE("what a file cannot hold is refused", "[save_quantized]") {
   auto blocks = hs::quantize_blocks<hs::NVFP4>(random_eigen(2, 32, 65));
   blocks.set_quantizer(1, {1.0f, 7.0f});
   check_io_error([&] { tensors.add("w", blocks); }, IoErrorCode::not_representable, {"different scales of the tensor"});
+  CHECK(tensors.tensors().empty());
+  CHECK(tensors.metadata().empty());
 }

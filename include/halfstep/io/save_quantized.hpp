@@ -44,9 +44,10 @@ namespace halfstep::inline HALFSTEP_ABI {
 class QuantizedTensors {
  public:
   /// Adds `matrix` under `name`. Errors: E_NOT_REPRESENTABLE for a scale that its storage type does not hold, and for
-  /// tensor scales that differ; E_VALUE for parameters that a reader would refuse.
+  /// tensor scales that differ; E_VALUE for parameters that a reader would refuse. After an error nothing is added.
   template <StorableQuantizer Q>
   void add(const std::string& name, const QuantizedMatrix<Q>& matrix) {
+    require_storable(name, matrix);
     metadata_[quantized_tensor_key(name)] = description(matrix);
     const Index row_bytes = matrix.rows() > 0 ? static_cast<Index>(matrix.packed_row(0).size()) : 0;
     const std::uint8_t* const codes = matrix.rows() > 0 ? matrix.packed_row(0).data() : nullptr;
@@ -79,6 +80,41 @@ class QuantizedTensors {
     return json.dump();
   }
 
+  /// Refuses parameters that a file cannot hold.
+  template <class Q>
+  static void require_storable(const std::string& name, const QuantizedMatrix<Q>& matrix) {
+    for (Index i = 0; i < matrix.grid().count(); ++i) {
+      if (QuantizerScheme<Q>::is_valid(matrix.quantizer(i))) continue;
+      raise_io(IoErrorCode::value, name, "granule ", i, " has parameters that no reader accepts");
+    }
+    for_each_parameter<Q>([&](auto index) {
+      constexpr std::size_t i = decltype(index)::value;
+      if constexpr (std::is_same_v<ParameterMember<Q, i>, float>) {
+        const std::string part = part_name(name, QuantizerScheme<Q>::parameters[i]);
+        const ParameterRole role = parameter_role<Q, i>();
+        const std::span<const float> values = matrix.parameters().template array<i>();
+        if (role == ParameterRole::scale) require_stored(part, values, matrix.scale_storage());
+        if (role == ParameterRole::tensor_scale) require_equal(part, values);
+      }
+    });
+  }
+
+  static void require_stored(const std::string& name, std::span<const float> scales, ScaleStorage storage) {
+    for (std::size_t i = 0; i < scales.size(); ++i) {
+      if (stored_scale(scales[i], storage) == scales[i]) continue;
+      raise_io(IoErrorCode::not_representable, name, "scale ", i, " is ", scales[i], ", which ",
+               dtype_of_storage(storage), " does not hold");
+    }
+  }
+
+  static void require_equal(const std::string& name, std::span<const float> scales) {
+    for (const float scale : scales) {
+      if (scale == scales[0]) continue;
+      raise_io(IoErrorCode::not_representable, name, "granules have different scales of the tensor, ", scales[0],
+               " and ", scale);
+    }
+  }
+
   template <class T>
   void add_values(std::string name, DType dtype, std::vector<Index> shape, const std::vector<T>& values) {
     std::vector<std::byte>& bytes = owned_.emplace_back(values.size() * sizeof(T));
@@ -89,11 +125,6 @@ class QuantizedTensors {
   /// One tensor for each member of the quantizer.
   template <class Q>
   void add_parameters(const std::string& name, const QuantizedMatrix<Q>& matrix) {
-    const Index count = matrix.grid().count();
-    for (Index i = 0; i < count; ++i) {
-      if (QuantizerScheme<Q>::is_valid(matrix.quantizer(i))) continue;
-      raise_io(IoErrorCode::value, name, "granule ", i, " has parameters that no reader accepts");
-    }
     for_each_parameter<Q>([&](auto index) { add_parameter<decltype(index)::value>(name, matrix); });
   }
 
@@ -111,27 +142,13 @@ class QuantizedTensors {
     std::vector<Index> shape = parameter_shape<Member>(matrix.grid(), role);
     if constexpr (std::is_same_v<T, float>) {
       if (role == ParameterRole::scale) return add_scales(part, shape, values, matrix.scale_storage());
-      if (role == ParameterRole::tensor_scale) return add_tensor_scale(part, values);
+      if (role == ParameterRole::tensor_scale) values.assign(1, values.empty() ? 1.0f : values[0]);
     }
     add_values(part, dtype_of<T>(), std::move(shape), values);
   }
 
-  void add_tensor_scale(const std::string& name, const std::vector<float>& values) {
-    for (std::size_t i = 1; i < values.size(); ++i) {
-      if (values[i] == values[0]) continue;
-      raise_io(IoErrorCode::not_representable, name, "granules have different scales of the tensor, ", values[0],
-               " and ", values[i]);
-    }
-    add_values<float>(name, DType::F32, {1}, {values.empty() ? 1.0f : values[0]});
-  }
-
   void add_scales(const std::string& name, const std::vector<Index>& shape, const std::vector<float>& values,
                   ScaleStorage storage) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (stored_scale(values[i], storage) == values[i]) continue;
-      raise_io(IoErrorCode::not_representable, name, "scale ", i, " is ", values[i], ", which ",
-               dtype_of_storage(storage), " does not hold");
-    }
     const auto add_codes = [&](auto encode) {
       std::vector<decltype(encode(1.0f))> codes;
       codes.reserve(values.size());
