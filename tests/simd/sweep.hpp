@@ -13,6 +13,7 @@
 #include <random>
 #include <vector>
 
+#include "halfstep/core/float16.hpp"
 #include "halfstep/simd/math.hpp"
 #include "halfstep/simd/memory.hpp"
 #include "support/catch.hpp"
@@ -21,10 +22,19 @@ namespace halfstep_tests {
 
 inline constexpr std::uint32_t sweep_seed = 20240607;
 
-/// All 65536 bfloat16 patterns, `random` random bit patterns, and numbers near what rounding turns on.
-inline std::vector<float> sweep_of_floats(int random = 100000) {
+/// All 65536 bfloat16 and all 65536 F16 patterns.
+inline std::vector<float> floats_of_16_bits() {
   std::vector<float> xs;
-  for (std::uint32_t b = 0; b < 65536; ++b) xs.push_back(std::bit_cast<float>(b << 16));
+  for (std::uint32_t b = 0; b < 65536; ++b) {
+    xs.push_back(halfstep::to_float(halfstep::BFloat16{static_cast<std::uint16_t>(b)}));
+    xs.push_back(halfstep::to_float(halfstep::Half{static_cast<std::uint16_t>(b)}));
+  }
+  return xs;
+}
+
+/// All floats of 16 bits, `random` random bit patterns, and numbers near what rounding turns on.
+inline std::vector<float> sweep_of_floats(int random = 100000) {
+  std::vector<float> xs = floats_of_16_bits();
   std::mt19937 generator(sweep_seed);
   for (int i = 0; i < random; ++i) xs.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(generator())));
   for (int half = -1100; half <= 1100; ++half) {
