@@ -1,5 +1,6 @@
-/// Products of every pair of activation and weight format that there is, beside the float and int8 products of other
-/// libraries where these are installed.
+/// Products of 8-bit activations, affine, symmetric and encoded on the way in, with weights of 8 and 4 bits in steps,
+/// FP4, NF4 and ternary ones, beside the float and int8 products of other libraries where these are installed. FP4, NF4
+/// and ternary weights are met by affine activations only (`u8`): what differs is the weight's planes.
 ///
 /// Rows are named `matmul/<activation>_<weight>/M:197/N:3072/K:768/threads:1`. Counters: GOPS (2 M N K per second, CPU
 /// time with one thread), GBps (bytes of the packed weight per second), limit_share (of the int8 limit that this
@@ -127,6 +128,18 @@ const std::vector<std::pair<std::string, Pack>>& weights() {
   return list;
 }
 
+/// Weights whose levels are no equal steps, one scale per row.
+const std::vector<std::pair<std::string, Pack>>& other_weights() {
+  static const std::vector<std::pair<std::string, Pack>> list{
+      {"fp4", [](const hs::MatrixF& w) { return hs::pack(hs::quantize<hs::Fp4E2M1>(w, {.tiling = hs::per_row()})); }},
+      {"nf4",
+       [](const hs::MatrixF& w) { return hs::pack(hs::quantize<hs::NormalFloat4>(w, {.tiling = hs::per_row()})); }},
+      {"ternary",
+       [](const hs::MatrixF& w) { return hs::pack(hs::quantize<hs::Ternary>(w, {.tiling = hs::per_row()})); }},
+  };
+  return list;
+}
+
 hs::Range range_of(const hs::MatrixF& x) { return {x.minCoeff(), x.maxCoeff(), 0}; }
 
 /// Encoded activations (`u8`: affine, `s8`: symmetric, both static), or floats encoded inside the timed call (`f32`).
@@ -185,6 +198,7 @@ int main(int argc, char** argv) {
       for (const char* activation : {"u8", "s8", "f32"}) add_ours(activation, weight, pack, shape, 1);
       add_ours("f32", weight, pack, shape, 2);
     }
+    for (const auto& [weight, pack] : other_weights()) add_ours("u8", weight, pack, shape, 1);
   }
   benchmark::RunSpecifiedBenchmarks();
   return 0;

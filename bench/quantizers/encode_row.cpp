@@ -1,4 +1,5 @@
-/// Bulk encoding, decoding and fake quantization with every kind of quantizer.
+/// Bulk encoding, decoding and fake quantization with every scalar quantizer of the library, block formats as one
+/// block.
 ///
 /// Rows are named `<operation>/<quantizer>/<L2|DRAM>`, one thread. Counters: Gelements (per second), copy_share (of a
 /// copy loop that reads and writes the same bytes, timed by this program on the same arrays).
@@ -132,13 +133,12 @@ void add_rows(const std::string& name) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+/// Every quantizer of the library. A new one gets its rows by a line here.
+void add_all_rows() {
   add_rows<hs::Uniform<4>>("uniform4");
   add_rows<hs::Uniform<8>>("uniform8");
+  add_rows<hs::Absmax<8>>("absmax8");
+  add_rows<hs::ShiftedUniform<8>>("shifted_uniform8");
   add_rows<hs::PowerOfTwoFactor<8>>("power_of_two_factor8");
   add_rows<hs::Log2<4>>("log2_4");
   add_rows<hs::LogSqrt2<4>>("log_sqrt2_4");
@@ -149,11 +149,30 @@ int main(int argc, char** argv) {
   add_rows<hs::TwinGelu<8>>("twin_gelu8");
   add_rows<hs::Ternary>("ternary");
   add_rows<hs::Binary>("binary");
+  add_rows<hs::Elastic<4>>("elastic4");
   add_rows<hs::Fp4E2M1>("fp4_e2m1");
+  add_rows<hs::Fp4E1M2>("fp4_e1m2");
+  add_rows<hs::Fp4E3M0>("fp4_e3m0");
+  add_rows<hs::Fp6E2M3>("fp6_e2m3");
   add_rows<hs::Fp6E3M2>("fp6_e3m2");
   add_rows<hs::Fp8E4M3>("fp8_e4m3");
+  add_rows<hs::Fp8E5M2>("fp8_e5m2");
+  add_rows<hs::MXFP4>("mxfp4");
+  add_rows<hs::MXFP6E2M3>("mxfp6_e2m3");
+  add_rows<hs::MXFP6E3M2>("mxfp6_e3m2");
+  add_rows<hs::MXFP8E4M3>("mxfp8_e4m3");
+  add_rows<hs::MXFP8E5M2>("mxfp8_e5m2");
+  add_rows<hs::NVFP4>("nvfp4");
   add_rows<hs::NormalFloat4>("normal_float4");
   add_rows<hs::LevelTable<8>>("table8");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  add_all_rows();
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }
