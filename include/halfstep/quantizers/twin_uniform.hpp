@@ -31,7 +31,8 @@ namespace halfstep::inline HALFSTEP_ABI {
 ///
 /// NaN and what is below 0 get code 0, infinity the last. The fine region's last code n - 1 has the value of the split,
 /// which belongs to the coarse region: it comes back as the coarse code nearest to it. Coarse codes whose value is
-/// below the split are never made, and come back as fine ones. Class: exact.
+/// below the split come back as fine ones; where half a coarse step is more than the split, values between the two get
+/// one, code n, of the value 0. Class: exact.
 template <int Bits>
 struct TwinSoftmax {
   static_assert(Bits >= 3 && Bits <= 8, "TwinSoftmax<Bits>: Bits is 3 to 8");
