@@ -82,6 +82,12 @@ void measure_quantized(const std::string& method, const Bits& bits, const hs::Vi
   if (options.report.empty()) return;
   const hs::ImageView few = evaluation.test.range(0, std::min<Index>(8, evaluation.test.count));
   results.quality.push_back({setting, site_sqnr_db(quantized.model(), quantized.specs(), few, path.product)});
+  if (bits.weight < results.worst_rows_bits) {
+    results.worst_rows_bits = bits.weight;
+    results.worst_rows_setting = hs::concat(method, ", weights of ", bits.weight, " bits");
+    const hs::ImageView one = evaluation.test.range(0, 1);
+    results.worst_rows = worst_weight_rows(quantized.model(), quantized.specs(), one, path.product, 10);
+  }
   if (bits.activation <= 4 && results.values.empty()) {
     results.values_setting = setting;
     const std::string last = hs::concat("blocks.", vit.blocks.size() - 1, ".mlp.fc2");

@@ -49,6 +49,9 @@ struct Results {
   std::vector<SiteQuality> quality;
   std::vector<SiteValues> values;
   std::string values_setting;
+  std::vector<WorstRow> worst_rows;  ///< of the setting with the fewest bits per weight
+  std::string worst_rows_setting;
+  int worst_rows_bits = 32;
 };
 
 inline std::string setting_name(int weight_bits, int activation_bits) {
@@ -130,6 +133,25 @@ inline void add_distributions(report::HtmlReport& document, const Results& resul
   }
 }
 
+inline void add_worst_rows(report::HtmlReport& document, const Results& results) {
+  report::Table table({report::text_column("site"), report::number_column("row", {.digits = 0}),
+                       report::number_column("mse", {.digits = 3, .notation = report::Notation::scientific}),
+                       report::number_column("SQNR", {.unit = "dB", .digits = 1}),
+                       report::number_column("largest error", {.digits = 4}),
+                       report::number_column("at column", {.digits = 0})});
+  for (const WorstRow& one : results.worst_rows) {
+    const hs::ErrorStats& stats = one.error.stats;
+    table.add_row({one.site, one.error.row, stats.mse(), stats.sqnr_db(), stats.max_abs_error(), stats.worst().col});
+  }
+  report::ReportBody& body = document.section("Worst rows");
+  body.text(
+      "The output channels, among all linear layers, whose weights the codes miss most: a row with one large weight "
+      "has "
+      "a large step for all the others. Where accuracy is short, these are the rows to clip, to split or to give more "
+      "bits.");
+  body.table(table, "Weights with the largest mean squared error by row, " + results.worst_rows_setting + ".");
+}
+
 inline report::HtmlReport html_report(const Results& results) {
   std::string machine;
   for (const auto& [name, value] : results.machine) {
@@ -156,6 +178,7 @@ inline report::HtmlReport html_report(const Results& results) {
                                 {.title = one.name, .value = {.label = "SQNR", .unit = "dB"}}),
                "Output error by product, " + one.name + ".");
   }
+  if (!results.worst_rows.empty()) add_worst_rows(document, results);
   if (!results.values.empty()) add_distributions(document, results);
   return document;
 }

@@ -2,7 +2,7 @@
 
 /// \file
 /// How well each product of a quantized model does alone: its output from the codes against its output in float, on the
-/// inputs of a float run.
+/// inputs of a float run; and which rows of the weights are worst.
 
 #include <halfstep/core/eigen.hpp>
 #include <halfstep/core/error_stats.hpp>
@@ -13,6 +13,8 @@
 #include <halfstep/layers/site_spec.hpp>
 #include <halfstep/models/vision_transformer.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <variant>
 #include <vector>
@@ -81,6 +83,32 @@ inline SiteValues site_values(const hs::Vit& vit, const hs::SiteSpecs& specs, co
   hs::RecordingEngine recording(product, visit);
   static_cast<void>(vit.forward(images, recording));
   return values;
+}
+
+/// One output channel of a linear site, and the error of its weights.
+struct WorstRow {
+  std::string site;
+  hs::RowError error;
+};
+
+/// The `count` output channels of all linear sites whose quantized weights are worst by mean squared error, worst
+/// first. Weights do not depend on images: `one_image` only leads to each of them once.
+inline std::vector<WorstRow> worst_weight_rows(const hs::Vit& vit, const hs::SiteSpecs& specs,
+                                               const hs::ImageView& one_image, hs::FloatProduct product, Index count) {
+  std::vector<WorstRow> rows;
+  const auto visit = [&](const hs::ProductRecord& record) {
+    const auto* linear = std::get_if<hs::LinearSpec>(&specs.at(record.site));
+    if (linear == nullptr) return;
+    for (const hs::RowError& error : hs::worst_rows(record.rhs, hs::decode_packed(linear->weight), count)) {
+      rows.push_back({record.site.name, error});
+    }
+  };
+  hs::RecordingEngine recording(product, visit);
+  static_cast<void>(vit.forward(one_image, recording));
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const WorstRow& a, const WorstRow& b) { return a.error.stats.mse() > b.error.stats.mse(); });
+  rows.resize(std::min(rows.size(), static_cast<std::size_t>(count)));
+  return rows;
 }
 
 }  // namespace quantize_vit
