@@ -7,6 +7,9 @@
 namespace hs = halfstep;
 
 int main() {
+  // Compiled for a newer CPU than this one, the rest would end in an illegal instruction: ask before anything else.
+  if (const char* lack = hs::simd::missing_compiled_feature()) return std::cerr << "this CPU lacks " << lack << "\n", 2;
+
   // A weight [out_features, in_features] and activations [tokens, in_features], row-major as everywhere in the library.
   hs::MatrixF w(256, 512), x(3, 512);
   const hs::Random random(7);

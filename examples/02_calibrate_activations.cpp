@@ -26,6 +26,8 @@ double mean_squared_error(const hs::Uniform<4>& q, const hs::MatrixF& x) {
 }  // namespace
 
 int main() {
+  if (const char* lack = hs::simd::missing_compiled_feature()) return std::cerr << "this CPU lacks " << lack << "\n", 2;
+
   // [snippet calibrate]
   hs::Histogram seen(hs::per_tensor());
   for (std::uint64_t i = 0; i < 16; ++i) seen.observe(batch(i));  // threads: one histogram each, then seen.merge(other)

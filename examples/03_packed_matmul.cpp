@@ -7,6 +7,8 @@
 namespace hs = halfstep;
 
 int main() {
+  if (const char* lack = hs::simd::missing_compiled_feature()) return std::cerr << "this CPU lacks " << lack << "\n", 2;
+
   hs::MatrixF w(512, 384), x(64, 384);
   std::vector<float> bias(512, 0.1f);
   const hs::Random random(3);

@@ -10,6 +10,8 @@
 namespace hs = halfstep;
 
 int main() {
+  if (const char* lack = hs::simd::missing_compiled_feature()) return std::cerr << "this CPU lacks " << lack << "\n", 2;
+
   // [snippet choose]
   try {
     const hs::KernelTable& used = hs::use_best_kernels();  // asks processor and operating system, and HALFSTEP_ISA

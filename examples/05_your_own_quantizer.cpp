@@ -35,6 +35,8 @@ static_assert(hs::ScalarQuantizer<SquareLevels<4>>);
 // [end own_quantizer]
 
 int main() {
+  if (const char* lack = hs::simd::missing_compiled_feature()) return std::cerr << "this CPU lacks " << lack << "\n", 2;
+
   hs::MatrixF probabilities(16, 64), values(64, 32);
   const hs::Random random(5);
   for (hs::Index m = 0; m < probabilities.rows(); ++m) {
