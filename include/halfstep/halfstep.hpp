@@ -19,6 +19,7 @@
 #include "halfstep/core/random.hpp"
 #include "halfstep/core/thread_pool.hpp"
 #include "halfstep/core/tiling.hpp"
+#include "halfstep/core/trit_packing.hpp"
 #include "halfstep/core/workspace.hpp"
 
 // quantizers
