@@ -34,4 +34,18 @@ TEMPLATE_TEST_CASE("other rows are copied and converted", "[read_row]", float, d
     for (hs::Index c = 0; c < 8; ++c) CHECK(in_a_row[c] == static_cast<float>(8 * r + c));
   }
   CHECK(scratch[8] == -1);  // nothing behind the row is written
+  std::vector<float> copy(41, -1.0f);
+  hs::copy_rows(column_major, copy.data());
+  for (std::size_t i = 0; i < 40; ++i) CHECK(copy[i] == static_cast<float>(i / 8 + 5 * (i % 8)));
+  CHECK(copy[40] == -1);
+  hs::copy_row(row_major, 3, copy.data());
+  for (std::size_t c = 0; c < 8; ++c) CHECK(copy[c] == static_cast<float>(24 + c));
+  CHECK(copy[8] == 1);  // as before
+}
+
+TEST_CASE("rows that are arrays of floats are copied as well", "[read_row]") {
+  const std::vector<float> memory{1, 2, 3, 4, 5, 6};
+  std::vector<float> copy(6);
+  hs::copy_rows(hs::MatrixView(memory.data(), 2, 3), copy.data());
+  CHECK(copy == memory);
 }

@@ -7,6 +7,7 @@
 #include "halfstep/core/float16.hpp"
 #include "halfstep/core/matrix_view.hpp"
 
+#include <algorithm>
 #include <type_traits>
 
 namespace halfstep::inline HALFSTEP_ABI {
@@ -33,6 +34,19 @@ template <class T>
     for (Index c = 0; c < view.cols; ++c) scratch[c] = element_to_float(source[c * view.col_stride]);
   }
   return scratch;
+}
+
+/// Row r of `view` as floats, copied to `to[0 .. cols)`.
+template <class T>
+void copy_row(const MatrixView<T>& view, Index r, float* to) {
+  const float* const from = read_row(view, r, to);
+  if (from != to) std::copy_n(from, view.cols, to);
+}
+
+/// All rows of `view` as floats, copied one after the other to `to[0 .. rows * cols)`.
+template <class T>
+void copy_rows(const MatrixView<T>& view, float* to) {
+  for (Index r = 0; r < view.rows; ++r) copy_row(view, r, to + r * view.cols);
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -123,9 +123,7 @@ class PackPlan {
   }
 
   [[nodiscard]] static Lowering two_planes_of_a_table(const Q& q) {
-    double levels[level_count<Q>];
-    for (int code = 0; code < level_count<Q>; ++code) levels[code] = static_cast<double>(q.decode(code));
-    Lowering lowering = lower_levels(levels, level_count<Q>);
+    Lowering lowering = lower_levels(levels_of(q).data(), level_count<Q>);
     if (lowering.plane_count == 1) {
       lowering.planes[1] = lowering.planes[0];
       lowering.planes[0] = BytePlane{256.0f, {}};

@@ -74,9 +74,7 @@ template <VectorQuantizer Q, Viewable M>
   const auto source = view(matrix);
   require_readable("quantize_residual", "matrix", source);
   MatrixF left(source.rows, source.cols);
-  for (Index r = 0; r < source.rows; ++r) {
-    for (Index c = 0; c < source.cols; ++c) left(r, c) = element_to_float(source(r, c));
-  }
+  copy_rows(source, left.data());
   std::vector<VectorMatrix<Q>> stages;
   for (const std::vector<Q>& stage : codebooks) {
     stages.push_back(quantize_vectors(left, stage, tiling, executor));

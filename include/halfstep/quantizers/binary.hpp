@@ -98,9 +98,7 @@ struct Elastic {
   /// The codes are the plane: exact up to the rounding of offset / scale.
   [[nodiscard]] Lowering lower() const {
     Lowering lowering = lower_codes(1 << Bits, scale, -offset / scale);
-    double levels[1 << Bits];
-    for (std::int32_t code = 0; code <= max_code; ++code) levels[code] = static_cast<double>(decode(code));
-    measure_error(lowering, levels);
+    measure_error(lowering, levels_of(*this));
     return lowering;
   }
 };

@@ -91,9 +91,7 @@ template <ScalarQuantizer Q>
                 }) {
     return q.lower();
   } else {
-    double levels[level_count<Q>];
-    for (int code = 0; code < level_count<Q>; ++code) levels[code] = static_cast<double>(q.decode(code));
-    return lower_levels(levels, level_count<Q>);
+    return lower_levels(levels_of(q).data(), level_count<Q>);
   }
 }
 

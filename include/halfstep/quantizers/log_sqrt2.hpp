@@ -75,10 +75,8 @@ struct LogSqrt2 {
   /// Up to 4 bits: an even and an odd plane of powers of two, exact up to the rounding of sqrt(2) to a float. More bits
   /// reach too far down for a byte: the fixed-point planes of a table, within 2^-17 * scale.
   [[nodiscard]] Lowering lower() const {
-    double levels[1 << bits];
-    for (int code = 0; code < 1 << bits; ++code) levels[code] = static_cast<double>(decode(std::int32_t{code}));
     if constexpr (smallest_level > 15) {
-      return lower_levels(levels, 1 << bits);
+      return lower_levels(levels_of(*this).data(), 1 << bits);
     } else {
       Lowering lowering;
       lowering.unit = simd::scale_by_power(scale, -7);
@@ -88,7 +86,7 @@ struct LogSqrt2 {
         lowering.planes[static_cast<std::size_t>(code % 2)].values[static_cast<std::size_t>(code)] =
             static_cast<std::int16_t>(1 << (7 - code / 2));
       }
-      measure_grid_error(lowering, levels, 1 << bits);
+      measure_error(lowering, levels_of(*this), LevelMatch::as_float);
       return lowering;
     }
   }

@@ -83,7 +83,7 @@ struct Float {
   }
 
   template <simd::IntLanes C>
-  [[nodiscard]] auto decode(C code) const {
+  [[nodiscard]] constexpr auto decode(C code) const {
     using F = simd::FloatOf<C>;
     const C magnitude = simd::min(code & C((1 << (E + M)) - 1), largest_code);
     const C exponent = magnitude >> M;
@@ -102,7 +102,7 @@ struct Float {
 
   /// Multiples of 2^finest * scale: one exact plane for FP4 and E2M3, two for E3M2 and E2M5. FP8 reaches further than
   /// two bytes; its fixed-point planes lose the smallest magnitudes, at most 2^-17 of the span.
-  [[nodiscard]] Lowering lower() const {
+  [[nodiscard]] constexpr Lowering lower() const {
     return lower_to_grid(*this,
                          static_cast<double>(scale) * static_cast<double>(simd::power_of_two(std::int32_t{finest})));
   }

@@ -72,23 +72,19 @@ struct MxFloat {
   /// The planes of `Element`, the same for every block; where the scale is so small that the unit is subnormal, its
   /// rounding is part of the stated error.
   [[nodiscard]] LoweringScale lowering_scale() const {
-    return {planes_of_element().unit * scale, planes_of_element().zero};
+    return {planes_of_element.unit * scale, planes_of_element.zero};
   }
   [[nodiscard]] Lowering lower() const {
-    Lowering lowering = planes_of_element();
+    Lowering lowering = planes_of_element;
     lowering.unit *= scale;
-    double levels[1 << bits];
-    for (std::int32_t code = 0; code < 1 << bits; ++code) levels[code] = static_cast<double>(decode(code));
-    measure_grid_error(lowering, levels, 1 << bits);
+    measure_error(lowering, levels_of(*this), LevelMatch::as_float);
     return lowering;
   }
 
  private:
   /// The lowering for scale 1, which is made once: a weight has many blocks.
-  [[nodiscard]] static const Lowering& planes_of_element() {
-    static const Lowering lowering = Element{}.lower();
-    return lowering;
-  }
+  static constexpr Lowering planes_of_element = Element{}.lower();
+
   [[nodiscard]] static std::int32_t exponent_of(float amax) {
     const auto is_above_power = [](float x) { return simd::mantissa(x) > 1.0f ? 1 : 0; };
     switch (Rule) {

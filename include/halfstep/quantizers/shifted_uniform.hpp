@@ -78,9 +78,7 @@ struct ShiftedUniform {
   [[nodiscard]] LoweringScale lowering_scale() const { return {scale, -shift / scale}; }
   [[nodiscard]] Lowering lower() const {
     Lowering lowering = lower_codes(max_code + 1, scale, -shift / scale);
-    double levels[max_code + 1];
-    for (std::int32_t code = 0; code <= max_code; ++code) levels[code] = static_cast<double>(decode(code));
-    measure_error(lowering, levels);
+    measure_error(lowering, levels_of(*this));
     return lowering;
   }
 

@@ -78,13 +78,11 @@ struct TwinSoftmax {
     lowering.unit = coarse_scale();
     lowering.plane_count = 2;
     lowering.planes[1].weight = simd::power_of_two(-shift);
-    double levels[1 << Bits];
     for (std::int32_t code = 0; code < 1 << Bits; ++code) {
       const auto at = static_cast<std::size_t>(code);
-      levels[at] = static_cast<double>(decode(code));
       lowering.planes[code >= half ? 0 : 1].values[at] = static_cast<std::int16_t>(code % half);
     }
-    measure_grid_error(lowering, levels, 1 << Bits);
+    measure_error(lowering, levels_of(*this), LevelMatch::as_float);
     return lowering;
   }
 };
@@ -142,14 +140,12 @@ struct TwinGelu {
     lowering.plane_count = 2;
     lowering.planes[0].weight = scale / lowering.unit;
     lowering.planes[1].weight = negative_scale / lowering.unit;
-    double levels[1 << Bits];
     for (std::int32_t code = 0; code < 1 << Bits; ++code) {
       const auto at = static_cast<std::size_t>(code);
-      levels[at] = static_cast<double>(decode(code));
       const bool is_negative = code < half;
       lowering.planes[is_negative ? 1 : 0].values[at] = static_cast<std::int16_t>(is_negative ? -code : code - half);
     }
-    measure_grid_error(lowering, levels, 1 << Bits);
+    measure_error(lowering, levels_of(*this), LevelMatch::as_float);
     return lowering;
   }
 };

@@ -269,11 +269,7 @@ template <int Dim, int Words, Viewable M>
   require_k_means<Dim, Words>(shape_of(source), options);
   require_finite("k_means", "matrix", source, options.executor);
   std::vector<float> values(static_cast<std::size_t>(source.size()));
-  for (Index r = 0; r < source.rows; ++r) {
-    float* const to = values.data() + r * source.cols;
-    const float* const from = read_row(source, r, to);
-    if (from != to) std::copy_n(from, source.cols, to);
-  }
+  copy_rows(source, values.data());
   const VectorSamples samples{values.data(), source.size() / Dim, options.column_weights.data, source.cols / Dim};
   const int words = options.words > 0 ? options.words : words_for(Words, samples.count);
   const std::vector<Index> seeds =

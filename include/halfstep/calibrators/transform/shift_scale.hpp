@@ -73,8 +73,7 @@ template <Viewable M>
   parallel_for(executor, source.rows, band_grain(source.cols), [&](Index first, Index last) {
     for (Index r = first; r < last; ++r) {
       float* const to = out.data() + r * source.cols;
-      const float* const from = read_row(source, r, to);
-      for (Index c = 0; c < source.cols; ++c) to[c] = from[c];
+      copy_row(source, r, to);
       if (!t.shift.empty()) {
         for (Index c = 0; c < source.cols; ++c) to[c] -= t.shift[static_cast<std::size_t>(c)];
       }
