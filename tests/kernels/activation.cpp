@@ -1,5 +1,6 @@
 #include "halfstep/kernels/activation.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include "kernels/matrices.hpp"
 #include "support/all_quantizers.hpp"
 #include "support/catch.hpp"
+#include "support/quantizer_ref.hpp"
 
 namespace hs = halfstep;
 using namespace halfstep_tests;
@@ -25,35 +27,34 @@ double value_of(const hs::Activation& activation, hs::Activation::RowScale scale
   return static_cast<double>(scale.unit) * sum;
 }
 
+/// An activation has the codes, values and bits of the quantizer that it was made from.
+void check_activation(const hs::Activation& activation, const QuantizerRef& q, int bits) {
+  const FloatMatrix x = random_matrix(1, 77, 3);
+  CHECK(activation.bits() == bits);
+  CHECK_FALSE(activation.is_dynamic());
+  std::vector<std::uint8_t> codes(77);
+  const hs::Activation::RowScale scale = activation.encode(x.values.data(), 77, codes.data());
+  CHECK(scale.unit == activation.static_scale().unit);
+  CHECK(scale.zero == activation.static_scale().zero);
+  const hs::Lowering lowering = q.lower();
+  CHECK(activation.plane_count() == lowering.plane_count);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    REQUIRE(codes[i] == q.encode(x.values[i]));
+    // The zero is moved in float: exact for the integers that it mostly is, else one rounding.
+    const double slack = std::ldexp(std::fabs(static_cast<double>(lowering.unit) * scale.zero), -23);
+    REQUIRE(std::fabs(value_of(activation, scale, codes[i]) - lowering.value(codes[i])) <= slack);
+  }
+  for (int p = 0; p < activation.plane_count(); ++p) {
+    const auto first = activation.plane_bytes(p).begin();
+    CHECK(*std::min_element(first, first + q.level_count()) == 0);
+  }
+}
+
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("any quantizer is an activation of the same codes and values", "[activation]", AllQuantizers) {
   using Q = TestType;
-  const FloatMatrix x = random_matrix(1, 77, 3);
-  for (const Q& q : {hs::fit<Q>({-1.5f, 3.0f, 1.0f}, hs::Symmetry::affine), Q{}}) {
-    const hs::Activation activation = q;
-    CHECK(activation.bits() == Q::bits);
-    CHECK_FALSE(activation.is_dynamic());
-    std::vector<std::uint8_t> codes(77);
-    const hs::Activation::RowScale scale = activation.encode(x.values.data(), 77, codes.data());
-    CHECK(scale.unit == activation.static_scale().unit);
-    CHECK(scale.zero == activation.static_scale().zero);
-    const hs::Lowering lowering = hs::lower(q);
-    CHECK(activation.plane_count() == lowering.plane_count);
-    for (std::size_t i = 0; i < codes.size(); ++i) {
-      REQUIRE(codes[i] == q.encode(x.values[i]));
-      // The zero is moved in float: exact for the integers that it mostly is, else one rounding.
-      const double slack = std::ldexp(std::fabs(static_cast<double>(lowering.unit) * scale.zero), -23);
-      REQUIRE(std::fabs(value_of(activation, scale, codes[i]) - lowering.value(codes[i])) <= slack);
-    }
-    for (int p = 0; p < activation.plane_count(); ++p) {
-      int least = 255;
-      for (int code = 0; code < hs::level_count<Q>; ++code) {
-        least = std::min<int>(least, activation.plane_bytes(p)[static_cast<std::size_t>(code)]);
-      }
-      CHECK(least == 0);
-    }
-  }
+  for (const Q& q : {hs::fit<Q>({-1.5f, 3.0f, 1.0f}, hs::Symmetry::affine), Q{}}) check_activation(q, q, Q::bits);
 }
 
 TEST_CASE("a dynamic activation is fitted to each row", "[activation]") {

@@ -50,17 +50,19 @@ void check_encoded(const hs::EncodedMatrix& encoded, const M& matrix, const hs::
   }
 }
 
-}  // namespace
-
-TEMPLATE_LIST_TEST_CASE("every quantizer in every layout", "[encoded_matrix]", AllQuantizers) {
-  using Q = TestType;
-  const hs::Activation activation = hs::fit<Q>({-1.5f, 3.0f, 1.0f}, hs::Symmetry::affine);
+void check_every_layout(const hs::Activation& activation) {
   for (const hs::Index cols : {1, 16, 61, 130}) {
     const hs::MatrixF matrix = random_eigen(3, cols, 7);
     for (const hs::Index group : {0, 1, 16, 19, 64}) {
       check_encoded(hs::encode(matrix, activation, group), matrix, activation);
     }
   }
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("every quantizer in every layout", "[encoded_matrix]", QuantizerKinds) {
+  check_every_layout(hs::fit<TestType>({-1.5f, 3.0f, 1.0f}, hs::Symmetry::affine));
 }
 
 TEST_CASE("activations per token, of any shape, order and type", "[encoded_matrix]") {

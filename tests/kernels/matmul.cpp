@@ -40,56 +40,44 @@ std::vector<hs::Tiling> weight_tilings(hs::Index cols) {
           hs::per_group(64), hs::per_group(128), hs::per_row_block(5), dealt_columns(cols, 32)};
 }
 
-template <class Q>
-std::vector<hs::Activation> activations_of() {
-  return {hs::Activation::per_token<Q>(), hs::Activation::per_token<Q>(hs::Symmetry::symmetric),
-          hs::fit<Q>({-2, 3, 1}, hs::Symmetry::affine), hs::fit<Q>({-2, 3, 1}, hs::Symmetry::symmetric)};
-}
-
-/// Weights of `Q` under every tiling, against these activations.
-template <class Q>
-void check_weights(const std::vector<hs::Activation>& activations) {
-  const hs::MatrixF x = random_eigen(7, 257, 32, 1, 0.3f);
-  for (const hs::Symmetry symmetry : {hs::Symmetry::affine, hs::Symmetry::symmetric}) {
-    for (const hs::Tiling& tiling : weight_tilings(257)) {
-      const hs::PackedMatrix w = packed<Q>(65, 257, tiling, symmetry);
-      for (const hs::Activation& activation : activations) {
-        CAPTURE(tiling.tile_rows, tiling.tile_cols, activation.bits());
-        REQUIRE(difference(hs::matmul(x, w, {.activation = activation}), reference(x, activation, w)) == "");
-      }
-    }
+/// Products with one weight against the reference, for these activations.
+void check_products(const hs::MatrixF& x, const hs::PackedMatrix& w, const std::vector<hs::Activation>& activations) {
+  for (std::size_t i = 0; i < activations.size(); ++i) {
+    CAPTURE(w.level_count(), w.layout().group, i);
+    const hs::Activation& activation = activations[i];
+    REQUIRE(difference(hs::matmul(x, w, {.activation = activation}), reference(x, activation, w)) == "");
   }
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("weights of 2 to 8 bits, under every tiling", "[matmul]", hs::Uniform<2>, hs::Uniform<3>,
-                   hs::Uniform<4>, hs::Uniform<5>, hs::Uniform<6>, hs::Uniform<7>, hs::Uniform<8>) {
-  check_weights<TestType>({hs::Activation(), hs::Uniform<8>{0.02f, 128}, hs::Uniform<3>{0.5f, 2}});
-}
-
-TEMPLATE_TEST_CASE("activations of 2 to 8 bits, static and per token, affine and symmetric", "[matmul]", hs::Uniform<2>,
-                   hs::Uniform<3>, hs::Uniform<4>, hs::Uniform<5>, hs::Uniform<6>, hs::Uniform<7>, hs::Uniform<8>) {
-  const hs::MatrixF x = random_eigen(13, 100, 33, 1, 0.3f);
-  for (const hs::Activation& activation : activations_of<TestType>()) {
-    for (const hs::PackedMatrix& w :
-         {packed<hs::Uniform<4>>(17, 100, hs::per_group(32)), packed<hs::Uniform<8>>(64, 100, hs::per_row())}) {
-      REQUIRE(difference(hs::matmul(x, w, {.activation = activation}), reference(x, activation, w)) == "");
-    }
-  }
-}
-
-TEMPLATE_LIST_TEST_CASE("every quantizer as weight and as activation", "[matmul]", PackableQuantizers) {
+TEMPLATE_TEST_CASE("weights and activations of 2 to 8 bits, under every tiling, static and per token", "[matmul]",
+                   hs::Uniform<2>, hs::Uniform<3>, hs::Uniform<4>, hs::Uniform<5>, hs::Uniform<6>, hs::Uniform<7>,
+                   hs::Uniform<8>) {
   using Q = TestType;
-  const hs::MatrixF x = random_eigen(7, 130, 34, 1, 0.3f);
+  static const hs::MatrixF wide = random_eigen(7, 257, 32, 1, 0.3f), narrow = random_eigen(13, 100, 33, 1, 0.3f);
+  static const hs::PackedMatrix nibbles = packed<hs::Uniform<4>>(17, 100, hs::per_group(32));
+  static const hs::PackedMatrix bytes = packed<hs::Uniform<8>>(64, 100, hs::per_row());
+  std::vector<hs::Activation> activations;
+  for (const hs::Symmetry symmetry : {hs::Symmetry::affine, hs::Symmetry::symmetric}) {
+    for (const hs::Tiling& tiling : weight_tilings(257)) {
+      check_products(wide, packed<Q>(65, 257, tiling, symmetry),
+                     {hs::Activation(), hs::Uniform<8>{0.02f, 128}, hs::Uniform<3>{0.5f, 2}});
+    }
+    activations.push_back(hs::Activation::per_token<Q>(symmetry));
+    activations.emplace_back(hs::fit<Q>({-2, 3, 1}, symmetry));
+  }
+  check_products(narrow, nibbles, activations);
+  check_products(narrow, bytes, activations);
+}
+
+TEMPLATE_LIST_TEST_CASE("every quantizer as weight and as activation", "[matmul]", PackableKinds) {
+  using Q = TestType;
+  static const hs::MatrixF x = random_eigen(7, 130, 34, 1, 0.3f);
   const hs::Activation activation = hs::fit<Q>({-2.0f, 3.0f, 1.0f}, hs::Symmetry::affine);
   for (const hs::Tiling& tiling : {hs::per_row(), hs::per_group(19), hs::per_group(64), dealt_columns(130, 16)}) {
-    const hs::PackedMatrix same = packed<Q>(70, 130, tiling);
-    for (const hs::Activation& other : {activation, hs::Activation(), hs::Activation(PowerQuantizer<4>{2.0f})}) {
-      REQUIRE(difference(hs::matmul(x, same, {.activation = other}), reference(x, other, same)) == "");
-    }
-    const hs::PackedMatrix uniform = packed<hs::Uniform<4>>(70, 130, tiling);
-    REQUIRE(difference(hs::matmul(x, uniform, {.activation = activation}), reference(x, activation, uniform)) == "");
+    check_products(x, packed<Q>(70, 130, tiling), {activation, hs::Activation(), PowerQuantizer<4>{2.0f}});
+    check_products(x, packed<hs::Uniform<4>>(70, 130, tiling), {activation});
   }
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "halfstep/quantizers/absmax.hpp"
@@ -66,6 +67,47 @@ using PackableQuantizers =
                             FloatQuantizers{}, BlockQuantizers{}, TableQuantizers{}, TestQuantizers{}));
 #endif
 using AllQuantizers = decltype(std::tuple_cat(PackableQuantizers{}, WideQuantizers{}));
+
+/// Whether a type is a further width or format of a kind that another type of the lists stands for.
+template <class Q>
+inline constexpr bool is_further_width = false;
+template <>
+inline constexpr bool is_further_width<halfstep::Uniform<3>> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::Uniform<8>> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::Log2<8>> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::Log2<4, halfstep::ZeroPolicy::clamp>> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::LogSqrt2<6>> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::Fp4E1M2> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::Fp4E3M0> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::Fp6E2M3> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::Fp8E5M2> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::MXFP6E2M3> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::MXFP6E3M2> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::MXFP8E4M3> = true;
+template <>
+inline constexpr bool is_further_width<halfstep::LevelTable<8>> = true;
+
+template <class List>
+struct WithoutFurtherWidths;
+template <class... Q>
+struct WithoutFurtherWidths<std::tuple<Q...>> {
+  using List = decltype(std::tuple_cat(std::conditional_t<is_further_width<Q>, std::tuple<>, std::tuple<Q>>{}...));
+};
+
+/// One type of each kind, for tests of what sees a quantizer only through its codes and planes.
+using PackableKinds = WithoutFurtherWidths<PackableQuantizers>::List;
+using QuantizerKinds = WithoutFurtherWidths<AllQuantizers>::List;
 
 /// A code that a quantizer's header exempts from `encode(decode(c))` giving the same value; overload for the quantizer.
 template <class Q>
