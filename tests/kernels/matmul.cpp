@@ -13,11 +13,12 @@
 #include "halfstep/kernels/quantize.hpp"
 #include "halfstep/kernels/reference_product.hpp"
 #include "halfstep/kernels/tile_generic.hpp"
+#include "kernels/every_quantizer.hpp"
 #include "kernels/matrices.hpp"
-#include "support/all_quantizers.hpp"
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/executors.hpp"
+#include "support/test_quantizers.hpp"
 
 namespace hs = halfstep;
 using namespace halfstep_tests;
@@ -71,13 +72,17 @@ TEMPLATE_TEST_CASE("weights and activations of 2 to 8 bits, under every tiling, 
   check_products(narrow, bytes, activations);
 }
 
-TEMPLATE_LIST_TEST_CASE("every quantizer as weight and as activation", "[matmul]", PackableKinds) {
-  using Q = TestType;
-  static const hs::MatrixF x = random_eigen(7, 130, 34, 1, 0.3f);
-  const hs::Activation activation = hs::fit<Q>({-2.0f, 3.0f, 1.0f}, hs::Symmetry::affine);
+TEST_CASE("every quantizer as weight and as activation", "[matmul]") {
+  const hs::MatrixF x = random_eigen(7, 130, 34, 1, 0.3f), w = random_eigen(70, 130, 31, 1, 0.2f);
   for (const hs::Tiling& tiling : {hs::per_row(), hs::per_group(19), hs::per_group(64), dealt_columns(130, 16)}) {
-    check_products(x, packed<Q>(70, 130, tiling), {activation, hs::Activation(), PowerQuantizer<4>{2.0f}});
-    check_products(x, packed<hs::Uniform<4>>(70, 130, tiling), {activation});
+    const hs::PackedMatrix uniform = packed<hs::Uniform<4>>(70, 130, tiling);
+    for (const KernelQuantizer& quantizer : every_quantizer()) {
+      INFO(quantizer.name);
+      const hs::Activation& activation = quantizer.fitted.activation;
+      check_products(x, uniform, {activation});
+      if (!quantizer.is_weight) continue;
+      check_products(x, quantizer.pack(w, {.tiling = tiling}), {activation, hs::Activation(), PowerQuantizer<4>{2.0f}});
+    }
   }
 }
 

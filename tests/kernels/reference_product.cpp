@@ -6,9 +6,10 @@
 
 #include "halfstep/kernels/pack.hpp"
 #include "halfstep/kernels/quantize.hpp"
+#include "kernels/every_quantizer.hpp"
 #include "kernels/matrices.hpp"
-#include "support/all_quantizers.hpp"
 #include "support/catch.hpp"
+#include "support/test_quantizers.hpp"
 
 namespace hs = halfstep;
 using namespace halfstep_tests;
@@ -59,11 +60,6 @@ Exact exact_product(const hs::EncodedMatrix& x, const hs::PackedMatrix& w, hs::I
   result.bound =
       (groups + 2) * 0x1p-24 * (1 + 0x1p-20) * result.bound + 16 * 0x1p-53 * terms * static_cast<double>(w.cols());
   return result;
-}
-
-template <class Q>
-hs::PackedMatrix packed_weight(const hs::Tiling& tiling) {
-  return hs::pack(hs::quantize<Q>(random_eigen(7, 50, 22, 1, 0.4f), {.tiling = tiling}));
 }
 
 void check_against_double(const hs::Activation& activation, const hs::PackedMatrix& packed) {
@@ -122,19 +118,20 @@ TEST_CASE("two planes on either side and a fraction as zero on paper", "[referen
   CHECK(hs::reference_product(encoded, packed)(0, 0) == 0.25f * -0.5f + 1.25f * 1.5f + 2.25f * 3.5f + 3.25f * 5.5f);
 }
 
-TEMPLATE_LIST_TEST_CASE("products of every weight and activation are those of what codes stand for",
-                        "[reference_product]", QuantizerKinds) {
-  using Q = TestType;
-  static const hs::PackedMatrix uniform = packed_weight<hs::Uniform<4>>(hs::per_group(16));
-  static const hs::PackedMatrix powers = packed_weight<PowerQuantizer<4>>(hs::per_row());
-  const hs::Activation activation = hs::fit<Q>({-2.0f, 3.0f, 1.0f}, hs::Symmetry::affine);
-  check_against_double(activation, uniform);
-  check_against_double(activation, powers);
-  if constexpr (hs::stated_bits<Q>() == Q::bits) {  // others are no weights
+TEST_CASE("products of every weight and activation are those of what codes stand for", "[reference_product]") {
+  const hs::MatrixF w = random_eigen(7, 50, 22, 1, 0.4f);
+  const hs::PackedMatrix uniform = hs::pack(hs::quantize<hs::Uniform<4>>(w, {.tiling = hs::per_group(16)}));
+  const hs::PackedMatrix powers = hs::pack(hs::quantize<PowerQuantizer<4>>(w, {.tiling = hs::per_row()}));
+  const hs::Activation fraction = EvenOddQuantizer<4>::fit({-2, 3, 0});
+  for (const KernelQuantizer& quantizer : every_quantizer()) {
+    INFO(quantizer.name);
+    check_against_double(quantizer.fitted.activation, uniform);
+    check_against_double(quantizer.fitted.activation, powers);
+    if (!quantizer.is_weight) continue;
     for (const hs::Tiling& tiling : {hs::per_row(), hs::per_group(16), hs::per_group(7), dealt_columns(50, 8)}) {
-      const hs::PackedMatrix weight = packed_weight<Q>(tiling);
+      const hs::PackedMatrix weight = quantizer.pack(w, {.tiling = tiling});
       check_against_double(hs::Activation(), weight);
-      check_against_double(EvenOddQuantizer<4>::fit({-2, 3, 0}), weight);
+      check_against_double(fraction, weight);
     }
   }
 }

@@ -105,7 +105,7 @@ struct WithoutFurtherWidths<std::tuple<Q...>> {
   using List = decltype(std::tuple_cat(std::conditional_t<is_further_width<Q>, std::tuple<>, std::tuple<Q>>{}...));
 };
 
-/// One type of each kind, for tests of what sees a quantizer only through its codes and planes.
+/// One type of each kind, for tests of matrices, which see a quantizer only through its codes and parameters.
 using PackableKinds = WithoutFurtherWidths<PackableQuantizers>::List;
 using QuantizerKinds = WithoutFurtherWidths<AllQuantizers>::List;
 
