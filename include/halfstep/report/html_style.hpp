@@ -23,7 +23,7 @@ inline constexpr std::string_view report_layout =
     "*{box-sizing:border-box}"
     "body{margin:0;background:var(--page);color:var(--ink);font-size:16px;line-height:1.55;"
     "-webkit-text-size-adjust:100%}"
-    "main{max-width:880px;margin:0 auto;padding:48px 24px 72px}"
+    "main{max-width:960px;margin:0 auto;padding:48px 24px 72px}"
     "header{margin-bottom:32px}"
     "h1{font-size:30px;line-height:1.2;letter-spacing:-.015em;margin:0 0 8px;font-weight:700}"
     "h2{font-size:21px;line-height:1.3;letter-spacing:-.01em;margin:56px 0 12px;padding-top:20px;"
