@@ -70,7 +70,7 @@ std::vector<Data> all_data() {
 }
 
 template <class Q>
-std::vector<float> levels_of(const Q& q) {
+std::vector<float> code_values(const Q& q) {
   std::vector<float> levels;
   for (std::int32_t code = 0; code < hs::level_count<Q>; ++code) levels.push_back(q.decode(code));
   return levels;
@@ -82,7 +82,7 @@ std::string signal_to_noise(const Data& data) {
   if constexpr (std::is_same_v<Q, None>) {
     return "-";
   } else {
-    const std::vector<float> levels = levels_of(hs::fit<Q>(data.typical, hs::Symmetry::affine));
+    const std::vector<float> levels = code_values(hs::fit<Q>(data.typical, hs::Symmetry::affine));
     const float least = *std::min_element(levels.begin(), levels.end());
     if (data.typical.min < -0.5f && !(least < 0)) return "-";
     std::ostringstream text;
@@ -100,7 +100,7 @@ std::string signal_to_noise(const Data& data) {
 /// The levels of `q` from -1 or 0 to 1, as a line: o for a level, @ for several.
 template <class Q>
 std::string picture(const Q& q) {
-  const std::vector<float> levels = levels_of(q);
+  const std::vector<float> levels = code_values(q);
   const float largest = *std::max_element(levels.begin(), levels.end());
   const bool has_sign = *std::min_element(levels.begin(), levels.end()) < -0.2f * largest;
   std::string line(has_sign ? 49 : 25, '.');
@@ -122,7 +122,7 @@ std::string planes() {
   } else {
     const Q q = hs::fit<Q>({-0.17f, 1, 0.2f}, hs::Symmetry::affine);
     const hs::Lowering lowering = hs::lower(q);
-    const std::vector<float> levels = levels_of(q);
+    const std::vector<float> levels = code_values(q);
     const float share = lowering.max_error / *std::max_element(levels.begin(), levels.end());
     std::string text = std::to_string(lowering.plane_count);
     if (share > 0x1p-22f) text += " (2^" + std::to_string(static_cast<int>(std::ceil(std::log2(share) - 0.02f))) + ")";
