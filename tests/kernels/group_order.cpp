@@ -30,4 +30,6 @@ TEST_CASE("groups of different sizes cannot lie side by side", "[group_order]") 
       hs::group_order(hs::per_column_map({0, 0, 1, 2, 2}), 5),
       "halfstep: pack: column map has groups of different sizes: group 1 does not have the 2 columns of group 0");
   CHECK_RAISES(hs::group_order(hs::per_column_map({0, 1, 1}), 3), "groups of different sizes");
+  // Too large a group is named itself, although the columns after it are what stands in the wrong place.
+  CHECK_RAISES(hs::group_order(hs::per_column_map({0, 0, 1, 1, 1}), 5), "group 1 does not have the 2 columns");
 }

@@ -38,8 +38,9 @@ struct GroupOrder {
   std::stable_sort(result.order.begin(), result.order.end(),
                    [&](std::int32_t a, std::int32_t b) { return group_of(a) < group_of(b); });
   for (Index k = 0; k < cols; ++k) {
-    if (group_of(result.order[static_cast<std::size_t>(k)]) == k / result.group) continue;
-    raise("pack", "column map has groups of different sizes: group ", k / result.group, " does not have the ",
+    const Index found = group_of(result.order[static_cast<std::size_t>(k)]), expected = k / result.group;
+    if (found == expected) continue;
+    raise("pack", "column map has groups of different sizes: group ", std::min(found, expected), " does not have the ",
           result.group, " columns of group 0; only the last may be shorter");
   }
   const bool in_order = std::is_sorted(result.order.begin(), result.order.end());

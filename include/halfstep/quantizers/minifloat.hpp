@@ -8,11 +8,11 @@
 ///     value = (-1)^sign * scale * 2^(e - B) * (1 + m / 2^M)     e > 0
 ///     value = (-1)^sign * scale * 2^(1 - B) * m / 2^M           e = 0
 ///
-/// `encode` rounds to the nearest, ties to the even significand (where M is 0: up), and saturates. LLM-FP4 (Liu et al.,
-/// EMNLP 2023) has a real exponent bias b instead of a scale: scale = 2^(B - b), see `with_exponent_bias`. Its
-/// published quantizer emits one magnitude too many in its final pass, a slip of integer powers; we do not. The
-/// exponent comes from the bits of x / scale, where the published code takes a logarithm in float32 that may fall one
-/// binade low.
+/// `encode` rounds to the nearest, ties to the even significand (where M is 0: up, but to 0 below the smallest level),
+/// and saturates. LLM-FP4 (Liu et al., EMNLP 2023) has a real exponent bias b instead of a scale: scale = 2^(B - b),
+/// see `with_exponent_bias`. Its published quantizer emits one magnitude too many in its final pass, a slip of integer
+/// powers; we do not. The exponent comes from the bits of x / scale, where the published code takes a logarithm in
+/// float32 that may fall one binade low.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/range.hpp"
