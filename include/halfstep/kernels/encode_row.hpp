@@ -57,38 +57,34 @@ EncodedRow encode_row(const Q& q, const float* x, Index n, std::uint8_t* codes) 
   return seen;
 }
 
-/// `q.decode` of one register of codes after another, through a table of all levels where the quantizer asks for one.
+/// All levels of a quantizer, to be looked up by registers of codes.
 template <ScalarQuantizer Q>
 class LevelReader {
  public:
-  explicit LevelReader(const Q& q) : q_(q) {
-    if constexpr (decodes_by_table<Q>()) {
-      std::uint8_t codes[table_size];
-      for (std::size_t i = 0; i < table_size; ++i) codes[i] = static_cast<std::uint8_t>(i);
-      for (std::size_t i = 0; i < table_size; i += simd::batch_lanes) {
-        simd::store(levels_ + i, q.decode(simd::load_bytes<simd::IntBatch>(codes + i)));
-      }
+  explicit LevelReader(const Q& q) {
+    std::uint8_t codes[table_size];
+    for (std::size_t i = 0; i < table_size; ++i) codes[i] = static_cast<std::uint8_t>(i);
+    for (std::size_t i = 0; i < table_size; i += simd::batch_lanes) {
+      simd::store(levels_ + i, q.decode(simd::load_bytes<simd::IntBatch>(codes + i)));
     }
   }
   [[nodiscard]] simd::FloatBatch operator()(simd::IntBatch codes) const {
-    if constexpr (decodes_by_table<Q>()) {
-      return simd::lookup<table_size>(levels_, codes);
-    } else {
-      return q_.decode(codes);
-    }
+    return simd::lookup<table_size>(levels_, codes);
   }
 
  private:
   static constexpr std::size_t table_size = level_count<Q> < 16 ? 16 : level_count<Q>;  // whole registers
 
-  Q q_;
-  float levels_[decodes_by_table<Q>() ? table_size : 1];
+  float levels_[table_size];
 };
 
-/// `loop(decode)` with `decode` a `LevelReader` where `n` values are worth its table, else `q.decode`.
+/// `loop(decode)` with what decodes `n` codes of `q`: a table of its levels where the quantizer asks for one and `n` is
+/// worth it, else `q.decode`.
 template <ScalarQuantizer Q, class Loop>
 void with_decoder(const Q& q, Index n, Loop&& loop) {
-  if (n >= 2 * level_count<Q>) return loop(LevelReader<Q>(q));
+  if constexpr (decodes_by_table<Q>()) {
+    if (n >= 2 * level_count<Q>) return loop(LevelReader<Q>(q));
+  }
   loop([&](simd::IntBatch codes) { return q.decode(codes); });
 }
 
