@@ -156,6 +156,15 @@ inline void require_codes_fit(std::string_view where, std::span<const std::uint8
   raise(where, "code ", i, " is ", codes[i], ", expected 0 to ", largest, " (", bits, " bits)");
 }
 
+/// Refuses an `out` that does not hold `codes`, packed.
+inline void require_packed_room(std::string_view where, std::span<const std::uint8_t> codes, int bits,
+                                std::span<const std::uint8_t> out) {
+  const auto needed = static_cast<std::size_t>(packed_bytes(static_cast<Index>(codes.size()), bits));
+  if (out.size() >= needed) return;
+  raise(where, "out has ", out.size(), " bytes, expected at least ", needed, " for ", codes.size(), " codes of ", bits,
+        " bits");
+}
+
 /// Packs `codes`, one per byte, into the first `packed_bytes(codes.size(), bits)` bytes of `out`; unused bits of the
 /// last of them are zero, the bytes after it stay as they are. `out` must not overlap `codes`. Two passes over the
 /// codes.
@@ -168,11 +177,7 @@ inline void require_codes_fit(std::string_view where, std::span<const std::uint8
 ///     pack_bits(codes, 3, packed);                                     // 0b11'110'001, 0b0000000'0
 inline void pack_bits(std::span<const std::uint8_t> codes, int bits, std::span<std::uint8_t> out) {
   require_code_bits("pack_bits", bits);
-  const auto needed = static_cast<std::size_t>(packed_bytes(static_cast<Index>(codes.size()), bits));
-  if (out.size() < needed) {
-    raise("pack_bits", "out has ", out.size(), " bytes, expected at least ", needed, " for ", codes.size(),
-          " codes of ", bits, " bits");
-  }
+  require_packed_room("pack_bits", codes, bits, out);
   if (codes.empty()) return;
   require_codes_fit("pack_bits", codes, bits);
   with_code_bits(bits, [&](auto b) { pack_codes<b()>(codes.data(), codes.size(), out.data()); });

@@ -31,15 +31,10 @@ constexpr void require_divides_byte(std::string_view where, int bits) {
 /// not fit, named with its index.
 inline void pack_high_first(std::span<const std::uint8_t> codes, int bits, std::span<std::uint8_t> out) {
   require_divides_byte("pack_high_first", bits);
-  const auto needed = static_cast<std::size_t>(packed_bytes(static_cast<Index>(codes.size()), bits));
-  if (out.size() < needed) {
-    raise("pack_high_first", "out has ", out.size(), " bytes, expected at least ", needed, " for ", codes.size(),
-          " codes of ", bits, " bits");
-  }
-  if (codes.empty()) return;
+  require_packed_room("pack_high_first", codes, bits, out);
   require_codes_fit("pack_high_first", codes, bits);
   const auto width = static_cast<std::size_t>(bits), per_byte = 8 / width;
-  for (std::size_t byte = 0; byte < needed; ++byte) {
+  for (std::size_t byte = 0; byte * per_byte < codes.size(); ++byte) {
     unsigned joined = 0;
     for (std::size_t i = 0; i < per_byte; ++i) {
       const std::size_t at = byte * per_byte + i;
