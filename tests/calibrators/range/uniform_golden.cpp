@@ -22,34 +22,12 @@
 #include "halfstep/kernels/quantize.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
+#include "support/with_bits.hpp"
 
 using namespace halfstep;
 using namespace halfstep_tests;
 
 namespace {
-
-/// Calls `visit.operator()<Bits>()` for a number of bits that a tensor's name gives.
-template <class Visit>
-void with_bits(int bits, Visit visit) {
-  switch (bits) {
-    case 2:
-      return visit.template operator()<2>();
-    case 3:
-      return visit.template operator()<3>();
-    case 4:
-      return visit.template operator()<4>();
-    case 5:
-      return visit.template operator()<5>();
-    case 6:
-      return visit.template operator()<6>();
-    case 7:
-      return visit.template operator()<7>();
-    case 8:
-      return visit.template operator()<8>();
-    default:
-      FAIL("no Uniform of " << bits << " bits");
-  }
-}
 
 bool close(double value, double expected, double relative) {
   return std::fabs(value - expected) <= relative * std::fabs(expected);
@@ -148,7 +126,8 @@ std::vector<MatrixView<const float>> batches_of(const Golden& file, const Loaded
 void check_fq_vit(const Golden& file, const std::string& name, const std::vector<Range>& ranges) {
   const std::string type = name.substr(name.rfind('.') + 1);
   const Signedness signedness = type[0] == 'u' ? Signedness::is_unsigned : Signedness::is_signed;
-  with_bits(trailing_number(type), [&]<int Bits>() {
+  with_bits(trailing_number(type), [&](auto bits) {
+    constexpr int Bits = bits();
     const auto rule = signedness == Signedness::is_signed ? fq_vit_signed_fit<Bits> : fq_vit_unsigned_fit<Bits>;
     check_parameters<Bits>(fit_each<Uniform<Bits>>(ranges, rule),
                            stored_quantizers<Bits>(file.values<float>(name + ".scale"),
@@ -189,7 +168,7 @@ TEST_CASE("golden: uniform codes and values", "[golden]") {
     const std::size_t dot = name.find('.');
     const Signedness signedness = name.starts_with("sym_") ? Signedness::is_signed : Signedness::is_unsigned;
     const Tiling tiling = tiling_of(name.substr(0, dot));
-    with_bits(trailing_number(name), [&]<int Bits>() { check_codes<Bits>(file, name, tiling, signedness); });
+    with_bits(trailing_number(name), [&](auto bits) { check_codes<bits()>(file, name, tiling, signedness); });
   }
   file.require_consumed("affine_*");
   file.require_consumed("sym_*");
@@ -213,7 +192,8 @@ TEST_CASE("golden: uniform ties round to even before the zero point is added", "
       continue;
     }
     const Signedness signedness = name.starts_with("ties.sym_") ? Signedness::is_signed : Signedness::is_unsigned;
-    with_bits(trailing_number(name), [&]<int Bits>() {
+    with_bits(trailing_number(name), [&](auto bits) {
+      constexpr int Bits = bits();
       const auto zps = signedness == Signedness::is_signed ? std::vector<std::int32_t>{} : zp;
       const auto quantizers = stored_quantizers<Bits>(scale, zps, signedness);
       CHECK(wrong_codes<Bits>(x.view(), per_tensor(), quantizers, codes, signedness) == 0);
@@ -255,7 +235,8 @@ TEST_CASE("golden: uniform ranges of FQ-ViT's search", "[golden]") {
   for (const GoldenCase& c : file.cases("est_omse.*.scale")) {
     const std::string name = case_name(c);
     CAPTURE(name);
-    with_bits(trailing_number(name), [&]<int Bits>() {
+    with_bits(trailing_number(name), [&](auto bits) {
+      constexpr int Bits = bits();
       const RangeChoice<Uniform<Bits>> choice = omse<Uniform<Bits>>(batch, {}, fq_vit_unsigned_fit<Bits>).at(0);
       const std::int32_t index = file.values<std::int32_t>(name + ".index").at(0);
       const auto expected = stored_quantizers<Bits>(file.values<float>(name + ".scale"),
@@ -281,7 +262,8 @@ TEST_CASE("golden: uniform ranges of RepQ-ViT's percentiles", "[golden]") {
     const LoadedMatrix<float> x = file.matrix(name.substr(0, name.rfind('.')));
     const std::vector<std::int32_t> index = file.values<std::int32_t>(name + ".index");
     const Tiling tiling = index.size() == 1 ? per_tensor() : per_row();
-    with_bits(trailing_number(name), [&]<int Bits>() {
+    with_bits(trailing_number(name), [&](auto bits) {
+      constexpr int Bits = bits();
       const auto choices = percentile_mse<Uniform<Bits>>(x.view(), {.tiling = tiling}, repq_fit<Bits>);
       const auto expected = stored_quantizers<Bits>(file.values<float>(name + ".scale"),
                                                     file.values<std::int32_t>(name + ".zp"), Signedness::is_unsigned);

@@ -17,6 +17,7 @@
 #include "support/catch.hpp"
 #include "support/golden.hpp"
 #include "support/golden_codes.hpp"
+#include "support/with_bits.hpp"
 
 using namespace halfstep;
 using namespace halfstep_tests;
@@ -31,24 +32,7 @@ using Book = Codebook<Dim, words>;
 /// Calls `visit(std::integral_constant<int, dim>())`.
 template <class Visit>
 void with_dim(int dim, Visit visit) {
-  switch (dim) {
-    case 1:
-      return visit(std::integral_constant<int, 1>());
-    case 2:
-      return visit(std::integral_constant<int, 2>());
-    case 3:
-      return visit(std::integral_constant<int, 3>());
-    case 4:
-      return visit(std::integral_constant<int, 4>());
-    case 6:
-      return visit(std::integral_constant<int, 6>());
-    case 8:
-      return visit(std::integral_constant<int, 8>());
-    case 16:
-      return visit(std::integral_constant<int, 16>());
-    default:
-      FAIL("no codebook of " << dim << " values");
-  }
+  if (!with_value<1, 2, 3, 4, 6, 8, 16>(dim, visit)) FAIL("no codebook of " << dim << " values");
 }
 
 /// The first words of a codebook from a tensor `[used, Dim]`; those behind them repeat the first.
