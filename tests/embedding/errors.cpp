@@ -116,3 +116,23 @@ TEST_CASE("threads of the caller share a const weight and a pool, and call from 
   pool.run(6, [&](hs::Index) { wrong += hs::matmul(x, packed, {.executor = pool}) == expected ? 0 : 1; });
   CHECK(wrong == 0);
 }
+
+TEST_CASE("what a progress callback throws reaches the caller as it is, and the next call works", "[errors]") {
+  const hs::MatrixF w = matrix(700, 304);
+  const auto codebook = [&](hs::ExecutorRef executor, hs::KMeansProgress progress) {
+    return hs::k_means<4, 16>(w, {.iterations = 4, .executor = executor, .progress = progress}).codebook;
+  };
+  const auto goes_on = [](int) { return true; };
+  const auto fails = [](int iteration) {
+    if (iteration == 2) throw std::logic_error("the window was closed");
+    return true;
+  };
+  const auto expected = codebook({}, goes_on);
+  CHECK_THROWS_WITH(codebook({}, fails), "the window was closed");
+  for (int threads = 1; threads <= 4; ++threads) {
+    hs::ThreadPool pool(threads);
+    CHECK_THROWS_AS(codebook(pool, fails), std::logic_error);
+    CHECK_THROWS_WITH(codebook(pool, fails), "the window was closed");
+    CHECK(codebook(pool, goes_on) == expected);
+  }
+}
