@@ -39,19 +39,30 @@ inline void require_blocking(std::string_view where, const Blocking& blocking) {
         ", expected at least 1 row and a panel_k of 16 to 65536 that is a multiple of 16");
 }
 
-/// Refuses a product of activations of shape `x` whose shapes do not fit.
-inline void require_product(std::string_view where, Shape x, const PackedMatrix& w, const MatmulOptions& options) {
-  if (x.cols != w.cols()) {
-    raise(where, "x has ", x.cols, " columns, packed weight expects ", w.cols(), " (its in_features)");
+/// Refuses activations of shape `x` and a bias that do not fit a weight of shape `w`, which messages call `weight`.
+inline void require_operands(std::string_view where, Shape x, std::string_view weight, Shape w, VectorView bias) {
+  if (x.cols != w.cols) {
+    raise(where, "x has ", x.cols, " columns, ", weight, " expects ", w.cols, " (its in_features)");
   }
-  if (!options.bias.empty() && options.bias.size != w.rows()) {
-    raise(where, "bias has ", options.bias.size, " elements, packed weight has ", w.rows(), " rows (its out_features)");
+  if (!bias.empty() && bias.size != w.rows) {
+    raise(where, "bias has ", bias.size, " elements, ", weight, " has ", w.rows, " rows (its out_features)");
   }
-  const Shape out{x.rows, w.rows()};
+}
+
+/// Refuses a product of these operands, or with these options, whose shapes do not fit.
+inline void require_product(std::string_view where, Shape x, std::string_view weight, Shape w,
+                            const MatmulOptions& options) {
+  require_operands(where, x, weight, w, options.bias);
+  const Shape out{x.rows, w.rows};
   if (options.residual.data != nullptr && shape_of(options.residual) != out) {
     raise(where, "residual has shape ", shape_of(options.residual), ", expected ", out);
   }
   require_blocking(where, options.blocking);
+}
+
+/// The same for a packed weight.
+inline void require_product(std::string_view where, Shape x, const PackedMatrix& w, const MatmulOptions& options) {
+  require_product(where, x, "packed weight", w.shape(), options);
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

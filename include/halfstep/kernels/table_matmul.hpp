@@ -13,7 +13,6 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/band_grain.hpp"
 #include "halfstep/core/eigen.hpp"
-#include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/finite.hpp"
 #include "halfstep/core/matrix_view.hpp"
@@ -21,6 +20,7 @@
 #include "halfstep/core/read_row.hpp"
 #include "halfstep/core/vector_view.hpp"
 #include "halfstep/core/workspace.hpp"
+#include "halfstep/kernels/matmul_options.hpp"
 #include "halfstep/kernels/ordered_sum.hpp"
 #include "halfstep/kernels/residual_matrix.hpp"
 #include "halfstep/kernels/vector_matrix.hpp"
@@ -135,15 +135,6 @@ class TableProduct {
   std::span<std::int32_t> offsets_;
 };
 
-/// Refuses a product by tables whose shapes do not fit.
-inline void require_table_product(Shape x, Shape w, VectorView bias) {
-  if (x.cols != w.cols)
-    raise("table_matmul", "x has ", x.cols, " columns, weight expects ", w.cols, " (its in_features)");
-  if (!bias.empty() && bias.size != w.rows) {
-    raise("table_matmul", "bias has ", bias.size, " elements, weight has ", w.rows, " rows (its out_features)");
-  }
-}
-
 /// `x * w^T + bias` as a new matrix `[tokens, out_features]`, from the codes of all stages, which are added from the
 /// first on; x `[tokens, in_features]`. A row of x that is not finite gives a row of NaN. Class: ordered, for any
 /// executor. Errors: no stage; stages of different shapes; shapes that do not fit.
@@ -153,7 +144,7 @@ template <VectorQuantizer Q, Viewable X>
   const auto source = view(x);
   require_readable("table_matmul", "x", source);
   require_stages("table_matmul", stages);
-  require_table_product(shape_of(source), stages.front().shape(), bias);
+  require_operands("table_matmul", shape_of(source), "weight", stages.front().shape(), bias);
   MatrixF out(source.rows, stages.front().rows());
   std::vector<float> scratch(static_cast<std::size_t>(source.cols));
   for (std::size_t s = 0; s < stages.size(); ++s) {

@@ -9,7 +9,6 @@
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
-#include "halfstep/core/error.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/parallel_for.hpp"
 #include "halfstep/core/vector_view.hpp"
@@ -37,22 +36,6 @@ namespace halfstep::inline HALFSTEP_ABI {
   return part;
 }
 
-/// Refuses a product of activations of shape `x` with a weight of shape `w` that does not fit.
-inline void require_vector_product(Shape x, Shape w, const MatmulOptions& options) {
-  if (x.cols != w.cols) {
-    raise("vector_matmul", "x has ", x.cols, " columns, weight expects ", w.cols, " (its in_features)");
-  }
-  if (!options.bias.empty() && options.bias.size != w.rows) {
-    raise("vector_matmul", "bias has ", options.bias.size, " elements, weight has ", w.rows,
-          " rows (its out_features)");
-  }
-  const Shape out{x.rows, w.rows};
-  if (options.residual.data != nullptr && shape_of(options.residual) != out) {
-    raise("vector_matmul", "residual has shape ", shape_of(options.residual), ", expected ", out);
-  }
-  require_blocking("vector_matmul", options.blocking);
-}
-
 /// `epilogue(x * w^T + bias) + residual` as a new matrix `[tokens, out_features]`, from one or two stages of codes; x
 /// `[tokens, in_features]` of floats, or encoded. Column blocks are shared among threads, each with a block of its own.
 /// Class: ordered, bit-equal to `matmul(x, pack(w), options)`.
@@ -63,7 +46,7 @@ template <int Dim, int Words, ProductInput X>
   const StagePlan<Dim, Words> plan(stages);
   const Shape shape = activation_shape("vector_matmul", x);
   const Shape result{shape.rows, plan.rows()};
-  require_vector_product(shape, {plan.rows(), plan.layout().k}, options);
+  require_product("vector_matmul", shape, "weight", {plan.rows(), plan.layout().k}, options);
   if constexpr (!std::is_same_v<X, EncodedMatrix>) {
     const Index group = plan.layout().groups() > 1 ? plan.layout().group : 0;
     return vector_matmul<Dim, Words>(encode(x, options.activation, group, options.executor), stages, options);
