@@ -198,6 +198,10 @@ TEST_CASE("products read and write what they are given", "[guard]") {
         const hs::EncodedMatrix encoded = hs::encode(xs, hs::Activation());
         const hs::MatrixF again = hs::matmul(encoded, packed, options);
         CHECK(std::equal(y.data(), y.data() + y.size(), again.data()));
+        const hs::MatmulOptions floats{.activation = hs::Activation::kept_in_float(), .bias = options.bias};
+        hs::matmul_into(xs, packed, ys, workspace, floats);
+        const hs::MatrixF copy = hs::matmul(hs::as_eigen(xs), packed, floats);
+        CHECK(std::equal(y.data(), y.data() + y.size(), copy.data()));
       }
     }
   }

@@ -157,7 +157,21 @@ bool comes_back(const hs::PackedMatrix& packed, const hs::QuantizedMatrix<Q>& qu
   return true;
 }
 
-/// Products of `Q`, as weight and as activation, against the reference.
+/// Products of a weight with `activation` and with 8 bits, against the reference.
+void check_encoded_products(const hs::PackedMatrix& packed, const hs::MatrixF& x, const hs::Activation& activation,
+                            Checksum& sum) {
+  for (const hs::Activation& rule : {hs::Activation(), activation}) {
+    const hs::EncodedMatrix encoded = hs::encode(x, rule);
+    const hs::MatrixF expected = hs::reference_product(encoded, packed);
+    CHECK(same_bits(hs::matmul(x, packed, {.activation = rule}), expected));
+    CHECK(same_bits(hs::matmul(encoded, packed, {.blocking = {5, 16}}), expected));
+    CHECK(same_bits(hs::matmul(encoded, packed, {.tile = &hs::tile_generic}), expected));
+    add(sum, expected);
+  }
+}
+
+/// Products of `Q`, as weight and as activation, against the reference. Those of floats are left out of the checksum:
+/// their bits depend on whether a multiply-add rounds once.
 template <class Q>
 void check_products(Checksum& sum) {
   Numbers numbers(5);
@@ -168,13 +182,12 @@ void check_products(Checksum& sum) {
     const hs::PackedMatrix packed = hs::pack(quantized);
     CHECK(comes_back(packed, quantized));
     add(sum, hs::dequantize(quantized));
-    for (const hs::Activation& rule : {hs::Activation(), activation}) {
-      const hs::EncodedMatrix encoded = hs::encode(x, rule);
-      const hs::MatrixF expected = hs::reference_product(encoded, packed);
-      CHECK(same_bits(hs::matmul(x, packed, {.activation = rule}), expected));
-      CHECK(same_bits(hs::matmul(encoded, packed, {.blocking = {5, 16}}), expected));
-      CHECK(same_bits(hs::matmul(encoded, packed, {.tile = &hs::tile_generic}), expected));
-      add(sum, expected);
+    const hs::MatrixF floats = hs::matmul(x, packed, {.activation = hs::Activation::kept_in_float()});
+    CHECK(same_bits(floats, hs::reference_float_product(hs::view(x), packed)));
+    if (packed.needs_floats()) {
+      check_encoded_products(hs::pack(hs::quantize<hs::Uniform<4>>(w, {.tiling = tiling})), x, activation, sum);
+    } else {
+      check_encoded_products(packed, x, activation, sum);
     }
   }
 }
@@ -238,5 +251,5 @@ TEST_CASE("the checksum is that of every other instruction set and compiler", "[
               static_cast<unsigned long long>(checksum_of_all().value()), std::string(hs::simd::isa_name).c_str(),
               hs::default_tile().name);
   // Changing this number is a decision: some code, value or product has other bits than before.
-  CHECK(checksum_of_all().value() == 0xf551af2bb32983c7u);
+  CHECK(checksum_of_all().value() == 0xe27b910c3b828e7du);
 }

@@ -5,6 +5,7 @@
 #include "halfstep/core/thread_pool.hpp"
 #include "halfstep/kernels/pack.hpp"
 #include "halfstep/kernels/quantize.hpp"
+#include "halfstep/quantizers/minifloat.hpp"
 #include "kernels/matrices.hpp"
 #include "support/catch.hpp"
 #include "support/test_quantizers.hpp"
@@ -62,6 +63,12 @@ TEST_CASE("each reason for a slower route is given", "[explain]") {
   CHECK(says(planes, "the weight has two planes"));
   CHECK(says(planes, "the activations have two planes"));
   CHECK_FALSE(planes.corrects_in_integers);
+
+  const hs::ProductExplanation floats = hs::explain(x, w, {.activation = hs::Activation::kept_in_float()});
+  CHECK(floats.kernel == "float");
+  CHECK(floats.byte_products == 0);
+  CHECK(says(floats, "activations are kept in float"));
+  CHECK(says(hs::explain(x, packed<hs::Fp8E4M3>(20, 100, hs::per_row())), "activations are kept in float"));
 
   const hs::ProductExplanation reals = hs::explain(x, packed<SqrtQuantizer<4>>(20, 100, hs::per_row()));
   CHECK(says(reals, "the correction is made in double") == (!reals.corrects_in_integers && reals.byte_products == 1));

@@ -50,6 +50,12 @@ void check_products(const hs::MatrixF& x, const hs::PackedMatrix& w, const std::
   }
 }
 
+/// The same for activations that are kept in float.
+void check_float_product(const hs::MatrixF& x, const hs::PackedMatrix& w, const hs::Activation& activation) {
+  CAPTURE(w.level_count(), w.layout().group);
+  REQUIRE(difference(hs::matmul(x, w, {.activation = activation}), hs::reference_float_product(hs::view(x), w)) == "");
+}
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("weights and activations of 2 to 8 bits, under every tiling, static and per token", "[matmul]",
@@ -81,7 +87,13 @@ TEST_CASE("every quantizer as weight and as activation", "[matmul]") {
       const hs::Activation& activation = quantizer.fitted.activation;
       check_products(x, uniform, {activation});
       if (!quantizer.is_weight) continue;
-      check_products(x, quantizer.pack(w, {.tiling = tiling}), {activation, hs::Activation(), PowerQuantizer<4>{2.0f}});
+      const hs::PackedMatrix weight = quantizer.pack(w, {.tiling = tiling});
+      check_float_product(x, weight, hs::Activation::kept_in_float());
+      if (weight.needs_floats()) {
+        check_float_product(x, weight, hs::Activation());
+      } else {
+        check_products(x, weight, {activation, hs::Activation(), PowerQuantizer<4>{2.0f}});
+      }
     }
   }
 }

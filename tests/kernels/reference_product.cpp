@@ -6,6 +6,8 @@
 
 #include "halfstep/kernels/pack.hpp"
 #include "halfstep/kernels/quantize.hpp"
+#include "halfstep/quantizers/minifloat.hpp"
+#include "halfstep/quantizers/mx_float.hpp"
 #include "kernels/every_quantizer.hpp"
 #include "kernels/matrices.hpp"
 #include "support/catch.hpp"
@@ -130,10 +132,43 @@ TEST_CASE("products of every weight and activation are those of what codes stand
     if (!quantizer.is_weight) continue;
     for (const hs::Tiling& tiling : {hs::per_row(), hs::per_group(16), hs::per_group(7), dealt_columns(50, 8)}) {
       const hs::PackedMatrix weight = quantizer.pack(w, {.tiling = tiling});
+      if (weight.needs_floats()) continue;
       check_against_double(hs::Activation(), weight);
       check_against_double(fraction, weight);
     }
   }
+}
+
+TEST_CASE("a product of floats is that of the decoded weight", "[reference_product]") {
+  const hs::MatrixF w = random_eigen(9, 50, 22, 1, 0.4f), x = random_eigen(5, 50, 23);
+  const auto check = [&](const hs::PackedMatrix& packed, const hs::MatrixF& values) {
+    const hs::MatrixF y = hs::reference_float_product(hs::view(x), packed);
+    for (hs::Index n = 0; n < 9; ++n) {
+      for (hs::Index k = 0; k < 50; ++k) REQUIRE(hs::packed_value(packed, n, k) == values(n, packed.channel(k)));
+      for (hs::Index m = 0; m < 5; ++m) {
+        double exact = 0, magnitude = 0;
+        for (hs::Index k = 0; k < 50; ++k) {
+          const double part = static_cast<double>(x(m, k)) * static_cast<double>(values(n, k));
+          exact += part;
+          magnitude += std::fabs(part);
+        }
+        // Each of 50 steps rounds at most twice, a product and a sum, to half an ulp of at most `magnitude`.
+        REQUIRE(std::fabs(static_cast<double>(y(m, n)) - exact) <= 100 * 0x1p-24 * (1 + 0x1p-10) * magnitude);
+      }
+    }
+  };
+  for (const hs::Tiling& tiling : {hs::per_row(), hs::per_group(16), hs::per_group(7), dealt_columns(50, 8)}) {
+    const auto uniform = hs::quantize<hs::Uniform<4>>(w, {.tiling = tiling});
+    check(hs::pack(uniform), hs::dequantize(uniform));
+    const auto fp8 = hs::quantize<hs::Fp8E4M3>(w, {.tiling = tiling});
+    check(hs::pack(fp8), hs::dequantize(fp8));
+    const auto wide = hs::quantize<hs::MXFP8E5M2>(w, {.tiling = tiling});
+    check(hs::pack(wide), hs::dequantize(wide));
+  }
+  const auto packed = hs::pack(hs::quantize<hs::Fp8E4M3>(w));
+  CHECK_RAISES(hs::reference_float_product(hs::view(random_eigen(2, 7, 1)), packed),
+               "x has 7 columns, packed weight expects 50");
+  CHECK_RAISES(hs::reference_product(hs::encode(x, hs::Activation()), packed), "no planes of integers");
 }
 
 TEST_CASE("a row that is not finite gives NaN, other columns are refused", "[reference_product]") {

@@ -36,8 +36,17 @@ class Activation {
   /// Unit and zero of a row. The unit is NaN where the row holds a value that is not finite.
   using RowScale = LoweringScale;
 
-  /// 8 bits, affine, fitted to each row.
+  /// 8 bits, affine, fitted to each row. Where a weight takes floats only (FP8, MXFP8), activations are kept in float.
   Activation() : Activation(standard()) {}
+
+  /// No codes at all: x meets the weight as it is, and the weight its values (weight-only quantization).
+  [[nodiscard]] static Activation kept_in_float() {
+    Activation activation;
+    activation.float_use_ = FloatUse::always;
+    activation.bits_ = 32;
+    activation.encode_ = &refuse_to_encode;
+    return activation;
+  }
 
   /// The same quantizer for every row.
   template <class Q>
@@ -68,7 +77,12 @@ class Activation {
     return activation;
   }
 
+  /// Bits of a code; 32 where floats are kept.
   [[nodiscard]] int bits() const { return bits_; }
+  /// Whether there are no codes, whatever the weight.
+  [[nodiscard]] bool keeps_floats() const { return float_use_ == FloatUse::always; }
+  /// Whether x may meet a weight that takes floats only: floats are kept, or nothing else was asked for.
+  [[nodiscard]] bool may_keep_floats() const { return float_use_ != FloatUse::never; }
   [[nodiscard]] bool is_dynamic() const { return is_dynamic_; }
   [[nodiscard]] int plane_count() const { return plane_count_; }
   [[nodiscard]] float plane_weight(int p) const { return plane_weight_[static_cast<std::size_t>(p)]; }
@@ -113,9 +127,21 @@ class Activation {
     }
   }
 
+  /// Whether floats may stay floats.
+  enum class FloatUse { never, if_needed, always };
+
   static const Activation& standard() {
-    static const Activation activation = per_token<Uniform<8>>();
+    static const Activation activation = [] {
+      Activation made = per_token<Uniform<8>>();
+      made.float_use_ = FloatUse::if_needed;
+      return made;
+    }();
     return activation;
+  }
+
+  [[noreturn]] static RowScale refuse_to_encode(const Activation&, const float*, const KLayout&, std::uint8_t*,
+                                                std::int32_t*) {
+    raise("Activation::encode", "this activation keeps floats, it has no codes");
   }
 
   template <class Q>
@@ -169,6 +195,7 @@ class Activation {
   int plane_count_ = 1;
   int bits_ = 8;
   bool is_dynamic_ = false;
+  FloatUse float_use_ = FloatUse::never;
   Symmetry symmetry_ = Symmetry::affine;
   RowScale scale_;        // of a static activation, before planes are moved
   float zero_shift_ = 0;  // what moving the planes takes from the zero

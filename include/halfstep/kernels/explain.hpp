@@ -30,7 +30,7 @@ struct ProductExplanation {
   std::string_view kernel;       ///< the int8 tile that multiplies, named after its instruction set
   std::string_view unit_isa;     ///< what encodes, scales and finishes: the flags of the calling unit
   std::string_view machine_isa;  ///< the best that this machine runs
-  int byte_products = 1;         ///< int8 products behind one product: planes of x times planes of w
+  int byte_products = 1;         ///< int8 products behind one product: planes of x times planes of w; 0: it is in float
   Index workers = 1;             ///< threads that take part
   bool corrects_in_integers = true;
   std::vector<std::string> reasons;  ///< why it is not the fast route, one sentence each; empty where it is
@@ -76,6 +76,7 @@ template <ProductInput X>
 [[nodiscard]] ProductExplanation explain(const X& x, const PackedMatrix& w, const MatmulOptions& options = {}) {
   const Shape shape = activation_shape("explain", x);
   require_product("explain", shape, w, options);
+  require_meeting<X>("explain", w, options.activation);
   Workspace workspace;
   const ProductPlan plan = plan_product(w, options, workspace);
   ProductExplanation e;
@@ -83,6 +84,15 @@ template <ProductInput X>
   e.unit_isa = simd::isa_name;
   e.machine_isa = simd::best_supported_isa();
   e.workers = plan.worker_count(shape.rows);
+  if (w.needs_floats() || (options.activation.keeps_floats() && !std::is_same_v<X, EncodedMatrix>)) {
+    e.kernel = "float";
+    e.byte_products = 0;
+    e.corrects_in_integers = false;
+    e.reasons.push_back(
+        "activations are kept in float: the weight is decoded to floats, which multiply at a quarter of "
+        "the speed of bytes or less");
+    return e;
+  }
   explain_isa(e, plan.tile);
   explain_weight(e, w);
   const auto look_at = [&](const EncodedRows& rows) {

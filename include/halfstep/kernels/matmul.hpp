@@ -6,7 +6,8 @@
 /// docs/kernels.md describes the route: rows are encoded into planes, each column block of the weight is brought into
 /// a panel that stays in cache, an int8 tile kernel multiplies, and what it leaves in L1 is corrected, scaled and
 /// finished before the next tile. Integer sums are of class exact, float outputs ordered: bit-equal to
-/// `reference_product` on every instruction set, for any executor, blocking and number of rows.
+/// `reference_product` on every instruction set, for any executor, blocking and number of rows. Activations that are
+/// kept in float meet the values of the weight in a float tile: class bounded, see kernels/float_tile.hpp.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
@@ -50,10 +51,24 @@ template <ProductInput X>
   }
 }
 
+/// Refuses activations that cannot meet `w`: codes, where it takes floats.
+template <ProductInput X>
+void require_meeting(std::string_view where, const PackedMatrix& w, const Activation& activation) {
+  if (!w.needs_floats()) return;
+  if (std::is_same_v<X, EncodedMatrix>) {
+    raise(where, "packed weight holds 8-bit floating-point codes, which meet float activations only, and x is encoded");
+  }
+  if (!activation.may_keep_floats()) {
+    raise(where, "packed weight holds 8-bit floating-point codes, which meet float activations only: leave ",
+          "activation as it is, or make it Activation::kept_in_float()");
+  }
+}
+
 /// Calls `multiply(rows, first_row)` for the rows of x, as `w` reads them: for an `EncodedMatrix` all at once, for
-/// floats encoded some at a time, so that their planes stay in L2 or L3 in between.
+/// floats some at a time, encoded (so that their planes stay in L2 or L3 in between) or, where the activation or the
+/// weight wants that, as floats.
 template <ProductInput X, class Multiply>
-void for_encoded_rows(const X& x, const ProductPlan& plan, const Activation& activation, Multiply&& multiply) {
+void for_product_rows(const X& x, const ProductPlan& plan, const Activation& activation, Multiply&& multiply) {
   if constexpr (std::is_same_v<X, EncodedMatrix>) {
     const Workspace::Scope scope(plan.workspace);
     multiply(fit_rows_to(x.rows_view(), plan.w, plan.workspace, plan.executor), Index{0});
@@ -63,7 +78,11 @@ void for_encoded_rows(const X& x, const ProductPlan& plan, const Activation& act
     for (Index first = 0; first < source.rows; first += rows_at_a_time) {
       const Workspace::Scope scope(plan.workspace);
       const auto rows = source.row_range(first, std::min(rows_at_a_time, source.rows - first));
-      multiply(encode_rows_for(rows, activation, plan.w, plan.workspace, plan.executor), first);
+      if (plan.w.needs_floats() || activation.keeps_floats()) {
+        multiply(float_rows_for(rows, plan.w, plan.workspace, plan.executor), first);
+      } else {
+        multiply(encode_rows_for(rows, activation, plan.w, plan.workspace, plan.executor), first);
+      }
     }
   }
 }
@@ -73,13 +92,18 @@ void for_encoded_rows(const X& x, const ProductPlan& plan, const Activation& act
 /// of that shape, or a view. Allocates nothing once `workspace` is warm (what an executor does is its own affair). x
 /// and out may not overlap. A row of x that holds NaN or infinity gives a row of NaN. Class: ordered.
 ///
-/// Errors: shapes that do not fit, named with what was expected.
+/// With `Activation::kept_in_float()`, or a weight of FP8 or MXFP8, x is not encoded: the product is that with
+/// `dequantize` of the weight, summed in float over ascending k; NaN and infinity spread as IEEE arithmetic has it.
+/// Class: bounded.
+///
+/// Errors: shapes that do not fit, named with what was expected; codes of x where the weight takes floats only.
 template <ProductInput X, WritableMatrix Out>
 void matmul_into(const X& x, const PackedMatrix& w, Out&& out, Workspace& workspace,
                  const MatmulOptions& options = {}) {
   simd::require_cpu();
   const Shape shape = activation_shape("matmul", x);
   require_product("matmul", shape, w, options);
+  require_meeting<X>("matmul", w, options.activation);
   const MatrixView<float> target = mutable_view(out);
   if (shape_of(target) != Shape{shape.rows, w.rows()}) {
     raise("matmul", "out has shape ", shape_of(target), ", expected ", Shape{shape.rows, w.rows()});
@@ -87,7 +111,7 @@ void matmul_into(const X& x, const PackedMatrix& w, Out&& out, Workspace& worksp
   require_readable("matmul", "out", target);
   const ProductPlan plan = plan_product(w, options, workspace);
   const OutputStage stage{options.bias, options.epilogue, options.residual};
-  for_encoded_rows(x, plan, options.activation, [&](const EncodedRows& rows, Index first) {
+  for_product_rows(x, plan, options.activation, [&](const auto& rows, Index first) {
     run_product(plan, rows, [&](OutputTile tile) {
       tile.row += first;
       stage.apply(tile);

@@ -93,9 +93,9 @@ class TileEncoder {
 };
 
 /// Multiplies encoded rows, rows [first, first + rows.rows) of the product, and encodes under one quantizer for all.
-inline void encode_product_static(const ProductPlan& plan, const EncodedRows& rows, Index first,
-                                  const OutputStage& stage, const Activation& next, const EncodedRowsOut& out,
-                                  FirstBadRow& bad) {
+template <class Rows>
+void encode_product_static(const ProductPlan& plan, const Rows& rows, Index first, const OutputStage& stage,
+                           const Activation& next, const EncodedRowsOut& out, FirstBadRow& bad) {
   const TileEncoder encoder(next, out, bad);
   run_product(plan, rows, [&](OutputTile tile) {
     tile.row += first;
@@ -122,9 +122,9 @@ inline void encode_product_static(const ProductPlan& plan, const EncodedRows& ro
 }
 
 /// The same with parameters fitted to each row, a chunk of rows at a time.
-inline void encode_product_dynamic(const ProductPlan& plan, const EncodedRows& rows, Index first,
-                                   const OutputStage& stage, const Activation& next, const EncodedRowsOut& out,
-                                   FirstBadRow& bad) {
+template <class Rows>
+void encode_product_dynamic(const ProductPlan& plan, const Rows& rows, Index first, const OutputStage& stage,
+                            const Activation& next, const EncodedRowsOut& out, FirstBadRow& bad) {
   const Index cols = plan.w.rows();
   const Index chunk = std::min(rows.rows, plan.blocking.rows);
   const Workspace::Scope scope(plan.workspace);
@@ -162,6 +162,8 @@ void matmul_encoded_into(const X& x, const PackedMatrix& w, EncodedMatrix& out, 
                          const MatmulOptions& options, const Activation& next, Index next_group = 0) {
   const Shape shape = activation_shape("matmul_encoded", x);
   require_product("matmul_encoded", shape, w, options);
+  require_meeting<X>("matmul_encoded", w, options.activation);
+  if (next.keeps_floats()) raise("matmul_encoded", "next keeps floats, expected a quantizer: what comes out is codes");
   if constexpr (std::is_same_v<X, EncodedMatrix>) {
     if (&x == &out) raise("matmul_encoded", "out is x itself, expected another matrix");
   }
@@ -170,8 +172,8 @@ void matmul_encoded_into(const X& x, const PackedMatrix& w, EncodedMatrix& out, 
   const ProductPlan plan = plan_product(w, options, workspace);
   const OutputStage stage{options.bias, options.epilogue, options.residual};
   FirstBadRow bad;
-  for_encoded_rows(x, plan, options.activation, [&](const EncodedRows& rows, Index first) {
-    const auto encode_product = next.is_dynamic() ? &encode_product_dynamic : &encode_product_static;
+  for_product_rows(x, plan, options.activation, [&]<class Rows>(const Rows& rows, Index first) {
+    const auto encode_product = next.is_dynamic() ? &encode_product_dynamic<Rows> : &encode_product_static<Rows>;
     encode_product(plan, rows, first, stage, next, target, bad);
   });
   bad.require_none();

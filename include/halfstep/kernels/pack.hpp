@@ -96,6 +96,7 @@ class TilePacker {
     const Index at = i * stride() + layout_.padded_begin(g);
     for (int p = 0; p < packed_.plane_count(); ++p) {
       (*maps)[static_cast<std::size_t>(p)].apply(codes_.data() + at, layout_.length(g), plane(p) + at);
+      if (packed_.needs_floats()) continue;
       writer_.set_sum(p, g, n, sum_bytes(reinterpret_cast<const std::int8_t*>(plane(p) + at), layout_.length(g)));
     }
   }
@@ -106,7 +107,7 @@ class TilePacker {
     if (bytes > 0) std::memset(codes_.data() + i * stride(), 0, bytes);
     for (int p = 0; p < packed_.plane_count(); ++p) {
       if (bytes > 0) std::memset(plane(p) + i * stride(), 0, bytes);
-      for (Index g = 0; g < layout_.groups(); ++g) writer_.set_sum(p, g, n, 0);
+      for (Index g = 0; g < layout_.groups() && !packed_.needs_floats(); ++g) writer_.set_sum(p, g, n, 0);
     }
     for (Index g = 0; g < layout_.groups(); ++g) {
       writer_.set_scale(g, n, 0.0f);
@@ -127,7 +128,8 @@ class TilePacker {
 };
 
 /// Brings a quantized weight `[out_features, in_features]` into kernel order, once. Codes of up to 4 bits whose planes
-/// are the same for all granules stay 4-bit codes with a table; everything else becomes bytes. Reads the codes once.
+/// are the same for all granules stay 4-bit codes with a table; 8-bit minifloats (FP8, MXFP8) stay codes, which meet
+/// activations that are kept in float; everything else becomes bytes. Reads the codes once.
 ///
 /// Errors: a tiling whose groups along K cannot be laid side by side; a quantizer whose codes take more bits than are
 /// stated. Class: exact, for any executor; `unpack_codes` and `unpack` are the inverse.
@@ -142,7 +144,8 @@ template <ScalarQuantizer Q>
   PackedMatrix packed(matrix.rows(), plan.layout(), plan.storage(), plan.plane_count());
   PackedMatrixWriter writer(packed);
   writer.set_input_order(plan.order().order);
-  for (int p = 0; p < plan.plane_count(); ++p) {
+  if constexpr (HasMinifloatCode<Q>) writer.set_minifloat(Q::minifloat_code);
+  for (int p = 0; p < plan.plane_count() && !packed.needs_floats(); ++p) {
     writer.set_plane_weight(p, plan.plane_weight(p));
     if (plan.is_shared()) {
       writer.set_code_values(p, level_count<Q>, plan.shared_maps()[static_cast<std::size_t>(p)].table());

@@ -13,6 +13,7 @@
 #include "halfstep/kernels/packed_matrix.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
 #include "halfstep/quantizers/concepts.hpp"
+#include "halfstep/quantizers/minifloat_code.hpp"
 #include "halfstep/simd/pinned.hpp"
 
 #include <algorithm>
@@ -59,6 +60,10 @@ class PackPlan {
     const Index granules = matrix.grid().count();
     units_.resize(static_cast<std::size_t>(granules));
     zeros_.resize(static_cast<std::size_t>(granules));
+    if constexpr (HasMinifloatCode<Q>) {
+      keep_codes(executor);
+      return;
+    }
     model_ = lower(granules > 0 ? matrix.quantizer(0) : Q{});
     if (!lower_all(executor)) {
       // Planes of different weights, or more in some granules than in the first: all get the two of a table, 256 and 1.
@@ -82,6 +87,7 @@ class PackPlan {
   [[nodiscard]] bool is_shared() const { return is_shared_; }
   [[nodiscard]] const PlaneMaps& shared_maps() const { return shared_maps_; }
   [[nodiscard]] WeightStorage storage() const {
+    if constexpr (HasMinifloatCode<Q>) return WeightStorage::minifloats;
     return Q::bits <= 4 && is_shared_ ? WeightStorage::nibbles : WeightStorage::bytes;
   }
   [[nodiscard]] KLayout layout() const { return KLayout(matrix_.cols(), order_.group); }
@@ -100,6 +106,16 @@ class PackPlan {
   }
 
  private:
+  /// The plan of minifloats: bytes are codes, and a granule has its scale.
+  void keep_codes(ExecutorRef executor) {
+    model_ = lower_codes(level_count<Q>, 1.0f, 0.0f);
+    shared_maps_ = maps_of(model_, offsets_);
+    const Index granules = static_cast<Index>(units_.size());
+    parallel_for(executor, granules, 4096, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) units_[static_cast<std::size_t>(i)] = matrix_.quantizer(i).scale;
+    });
+  }
+
   /// Fills units and zeros, and notes what all granules share. False: a granule does not fit the planes of the model.
   bool lower_all(ExecutorRef executor) {
     std::atomic<bool> fits{true}, shared{true}, common{true};

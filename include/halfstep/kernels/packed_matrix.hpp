@@ -12,13 +12,15 @@
 ///
 /// `bytes`: a line is 16 x 4 values of s8. `nibbles`: a line is 16 rows x 8 k of 4-bit codes; the low nibble of byte
 /// 4 n + i is k = i, the high nibble k = 4 + i, and a table of 16 s8 values per plane gives the codes their meaning.
-/// K is laid out by `KLayout`; padding holds zero bits, and meets activations that are 0.
+/// `minifloats`: a line is 16 x 4 codes of 8-bit floating-point numbers. Those meet activations that are kept in float.
+/// K is laid out by `KLayout`; padding holds zero bits, and meets activations that are 0, or none.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/aligned_buffer.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/kernels/k_layout.hpp"
 #include "halfstep/kernels/lines.hpp"
+#include "halfstep/quantizers/minifloat_code.hpp"
 
 #include <array>
 #include <cstddef>
@@ -29,10 +31,11 @@
 namespace halfstep::inline HALFSTEP_ABI {
 
 /// How the codes of a packed matrix are stored.
-enum class WeightStorage { bytes, nibbles };
+enum class WeightStorage { bytes, nibbles, minifloats };
 
 /// A weight `[out_features, in_features]` in kernel order:
-/// `value(n, k) = scale(g, n) * (sum_p weight_p * plane_p(n, k) - zero(g, n))`, g the group of k.
+/// `value(n, k) = scale(g, n) * (sum_p weight_p * plane_p(n, k) - zero(g, n))`, g the group of k; for minifloats
+/// `scale(g, n) * minifloat().decode(code(n, k))`.
 /// Made by `pack` and `pack_activation`. Const use is safe from any number of threads.
 class PackedMatrix {
  public:
@@ -60,7 +63,8 @@ class PackedMatrix {
     data_.reset(storage == WeightStorage::nibbles ? plane_bytes_ : plane_count * plane_bytes_);
     scale_.reset(layout.groups() * padded_rows());
     zero_.reset(layout.groups() * padded_rows());
-    sum_.reset(plane_count * layout.groups() * padded_rows());
+    sum_.reset(storage == WeightStorage::minifloats ? 0 : plane_count * layout.groups() * padded_rows());
+    minifloat_ = {};
   }
 
   /// out_features.
@@ -94,11 +98,16 @@ class PackedMatrix {
     return code_values_[static_cast<std::size_t>(p)];
   }
 
+  /// The format of minifloat codes.
+  [[nodiscard]] const MinifloatCode& minifloat() const { return minifloat_; }
+  /// Whether activations must be kept in float to meet this weight.
+  [[nodiscard]] bool needs_floats() const { return storage_ == WeightStorage::minifloats; }
+
   /// Scales of group g, one per (padded) row.
   [[nodiscard]] const float* scale(Index g) const { return scale_.data() + g * padded_rows(); }
   /// Zeros of group g, in units of the planes' sum.
   [[nodiscard]] const float* zero(Index g) const { return zero_.data() + g * padded_rows(); }
-  /// Sums of plane p over group g, one per (padded) row.
+  /// Sums of plane p over group g, one per (padded) row. There are none of minifloats.
   [[nodiscard]] const std::int32_t* sum(int p, Index g) const {
     return sum_.data() + (p * layout_.groups() + g) * padded_rows();
   }
@@ -117,7 +126,8 @@ class PackedMatrix {
     return input_order_.empty() ? k : Index{input_order_[static_cast<std::size_t>(k)]};
   }
 
-  /// The s8 value of plane p at (n, k), k a position of K. For references and inspection.
+  /// The s8 value of plane p at (n, k), k a position of K; of minifloats the byte of the code. For references and
+  /// inspection.
   [[nodiscard]] int plane_value(int p, Index n, Index k) const {
     if (storage_ == WeightStorage::nibbles) return code_values(p)[nibble_code(n, k)];
     const Index at = layout_.position(k);
@@ -172,6 +182,7 @@ class PackedMatrix {
   Index plane_bytes_ = 0;
   int level_count_ = 0;
   std::array<std::array<std::int8_t, 256>, 2> code_values_{};
+  MinifloatCode minifloat_;
   AlignedBuffer<std::uint8_t> data_;
   AlignedBuffer<float> scale_;
   AlignedBuffer<float> zero_;
@@ -196,6 +207,10 @@ class PackedMatrixWriter {
     for (std::size_t code = 0; code < 256; ++code) {
       held[code] = static_cast<std::int8_t>(code < static_cast<std::size_t>(level_count) ? values[code] : 0);
     }
+  }
+  void set_minifloat(const MinifloatCode& format) {
+    matrix_.level_count_ = 256;
+    matrix_.minifloat_ = format;
   }
   void set_input_order(std::vector<std::int32_t> order) { matrix_.input_order_ = std::move(order); }
 

@@ -11,6 +11,8 @@
 #include "halfstep/kernels/block_product.hpp"
 #include "halfstep/kernels/combine.hpp"
 #include "halfstep/kernels/encoded_matrix.hpp"
+#include "halfstep/kernels/float_block.hpp"
+#include "halfstep/kernels/float_rows.hpp"
 #include "halfstep/kernels/output_stage.hpp"
 #include "halfstep/kernels/packed_matrix.hpp"
 #include "halfstep/kernels/product_rows.hpp"
@@ -58,6 +60,47 @@ struct ProductPlan {
   return rows;
 }
 
+/// One piece of work: some rows against one column block.
+struct ProductItem {
+  Index block = 0;
+  Index row = 0;
+  Index rows = 0;
+  Index col = 0;
+  Index cols = 0;
+};
+
+/// A product cut into pieces of work, which workers take one after the other.
+struct ProductItems {
+  Index chunks = 0;
+  Index chunk_rows = 0;  ///< rows of an item, at most
+  Index workers = 0;
+
+  ProductItems(const ProductPlan& plan, Index rows) : rows_(rows) {
+    chunks = (rows + plan.blocking.rows - 1) / plan.blocking.rows;
+    chunk_rows = (rows + chunks - 1) / chunks;
+    workers = std::min(chunks * plan.w.blocks(), plan.worker_count(rows));
+  }
+
+  /// Calls `body(worker, item)` for all items, workers at a time from different threads.
+  template <class Body>
+  void for_each(const ProductPlan& plan, const Body& body) const {
+    const Index blocks = plan.w.blocks();
+    std::atomic<Index> next{0};
+    parallel_for(plan.executor, workers, 1, [&](Index begin, Index end) {
+      for (Index worker = begin; worker < end; ++worker) {
+        for (Index i = next.fetch_add(1); i < chunks * blocks; i = next.fetch_add(1)) {
+          const Index row = i / blocks * chunk_rows, col = i % blocks * PackedMatrix::block_rows;
+          body(worker, ProductItem{i % blocks, row, std::min(chunk_rows, rows_ - row), col,
+                                   std::min(PackedMatrix::block_rows, plan.w.rows() - col)});
+        }
+      }
+    });
+  }
+
+ private:
+  Index rows_ = 0;
+};
+
 /// Multiplies encoded rows, in the layout of the weight, and calls `sink(OutputTile)` for tiles that together are the
 /// product `[x.rows, w.rows]`, from several threads at a time. Allocates nothing once the workspace is warm.
 template <class Sink>
@@ -66,26 +109,32 @@ void run_product(const ProductPlan& plan, const EncodedRows& x, const Sink& sink
   const Workspace::Scope scope(plan.workspace);
   const PreparedRows rows = prepare_rows(plan, x);
   const BlockPlan blocks{plan.tile, rows, plan.w, plan.blocking.panel_k, fits_integers(x, plan.w)};
-  const Index chunks = (x.rows + plan.blocking.rows - 1) / plan.blocking.rows;
-  const Index chunk_rows = (x.rows + chunks - 1) / chunks;
-  const Index items = chunks * plan.w.blocks();
-  const Index workers = std::min(items, plan.worker_count(x.rows));
-  const std::span<BlockScratch> scratch = plan.workspace.take<BlockScratch>(workers);
-  for (BlockScratch& one : scratch) one = BlockScratch::take(plan.workspace, blocks, chunk_rows);
-  std::atomic<Index> next{0};
-  parallel_for(plan.executor, workers, 1, [&](Index begin, Index end) {
-    for (Index worker = begin; worker < end; ++worker) {
-      const BlockProduct product(blocks, scratch[static_cast<std::size_t>(worker)]);
-      for (Index item = next.fetch_add(1); item < items; item = next.fetch_add(1)) {
-        const Index chunk = item / plan.w.blocks(), block = item % plan.w.blocks();
-        const Index first = chunk * chunk_rows, count = std::min(chunk_rows, x.rows - first);
-        const Index col = block * PackedMatrix::block_rows;
-        const Index cols = std::min(PackedMatrix::block_rows, plan.w.rows() - col);
-        product.run(block, first, count, [&](Index row, Index row_count, float* sums) {
-          sink(OutputTile{row, row_count, col, cols, sums});
-        });
-      }
-    }
+  const ProductItems items(plan, x.rows);
+  const std::span<BlockScratch> scratch = plan.workspace.take<BlockScratch>(items.workers);
+  for (BlockScratch& one : scratch) one = BlockScratch::take(plan.workspace, blocks, items.chunk_rows);
+  items.for_each(plan, [&](Index worker, const ProductItem& item) {
+    const BlockProduct product(blocks, scratch[static_cast<std::size_t>(worker)]);
+    product.run(item.block, item.row, item.rows, [&](Index row, Index row_count, float* sums) {
+      sink(OutputTile{row, row_count, item.col, item.cols, sums});
+    });
+  });
+}
+
+/// The same for rows that are kept in float.
+template <class Sink>
+void run_product(const ProductPlan& plan, const FloatRows& x, const Sink& sink) {
+  if (x.rows == 0 || plan.w.rows() == 0) return;
+  const Workspace::Scope scope(plan.workspace);
+  const ProductItems items(plan, x.rows);
+  const std::span<FloatBlockScratch> scratch = plan.workspace.take<FloatBlockScratch>(items.workers);
+  for (FloatBlockScratch& one : scratch) {
+    one = FloatBlockScratch::take(plan.workspace, plan.blocking, plan.w.cols(), items.chunk_rows);
+  }
+  items.for_each(plan, [&](Index worker, const ProductItem& item) {
+    multiply_float_block(x, plan.w, scratch[static_cast<std::size_t>(worker)], item.block, item.row, item.rows,
+                         [&](Index row, Index row_count, float* sums) {
+                           sink(OutputTile{row, row_count, item.col, item.cols, sums});
+                         });
   });
 }
 

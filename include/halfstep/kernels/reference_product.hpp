@@ -20,6 +20,7 @@
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/kernels/encoded_matrix.hpp"
 #include "halfstep/kernels/packed_matrix.hpp"
+#include "halfstep/simd/multiply_add.hpp"
 #include "halfstep/simd/pinned.hpp"
 
 #include <cstddef>
@@ -75,6 +76,9 @@ namespace halfstep::inline HALFSTEP_ABI {
   if (x.layout.k != w.cols()) {
     raise("reference_product", "x has ", x.layout.k, " columns, packed weight expects ", w.cols());
   }
+  if (w.needs_floats()) {
+    raise("reference_product", "packed weight holds 8-bit floating-point codes, which have no planes of integers");
+  }
   MatrixF out(x.rows, w.rows());
   for (Index m = 0; m < x.rows; ++m) {
     for (Index n = 0; n < w.rows(); ++n) {
@@ -92,6 +96,39 @@ namespace halfstep::inline HALFSTEP_ABI {
 
 [[nodiscard]] inline MatrixF reference_product(const EncodedMatrix& x, const PackedMatrix& w) {
   return reference_product(x.rows_view(), w);
+}
+
+/// The float that stands at row n, position k of K of a packed weight: `scale * (sum_p weight_p * plane_p - zero)`, or
+/// `scale * level` of a minifloat, a rounding each. Class: ordered.
+[[nodiscard]] inline float packed_value(const PackedMatrix& w, Index n, Index k) {
+  const Index g = k / w.layout().group;
+  float value = 0;
+  if (w.needs_floats()) {
+    value = w.minifloat().decode(w.plane_value(0, n, k) & 255);
+  } else {
+    for (int p = 0; p < w.plane_count(); ++p) {
+      value += simd::pinned(w.plane_weight(p) * static_cast<float>(w.plane_value(p, n, k)));
+    }
+  }
+  return (value - w.zero(g)[n]) * w.scale(g)[n];
+}
+
+/// The product `[x.rows, w.rows]` of activations that are kept in float: for each output one chain of
+/// `simd::multiply_add` over ascending k. Class: bounded, see kernels/float_tile.hpp. Errors: another number of
+/// columns.
+[[nodiscard]] inline MatrixF reference_float_product(MatrixView<const float> x, const PackedMatrix& w) {
+  if (x.cols != w.cols()) {
+    raise("reference_float_product", "x has ", x.cols, " columns, packed weight expects ", w.cols());
+  }
+  MatrixF out(x.rows, w.rows());
+  for (Index n = 0; n < w.rows(); ++n) {
+    for (Index m = 0; m < x.rows; ++m) out(m, n) = 0;
+    for (Index k = 0; k < w.cols(); ++k) {
+      const float value = packed_value(w, n, k);
+      for (Index m = 0; m < x.rows; ++m) out(m, n) = simd::multiply_add(x(m, w.channel(k)), value, out(m, n));
+    }
+  }
+  return out;
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -87,6 +87,7 @@ inline void split_matmul_into(const SplitMatrix& x, const PackedMatrix& w, Matri
   product.bias = options.bias;
   product.executor = options.executor;
   require_product("split_matmul", x.integers().shape(), w, product);
+  require_meeting<EncodedMatrix>("split_matmul", w, product.activation);
   require_readable("split_matmul", "out", out);
   if (shape_of(out) != Shape{x.rows(), w.rows()}) {
     raise("split_matmul", "out has shape ", shape_of(out), ", expected ", Shape{x.rows(), w.rows()});

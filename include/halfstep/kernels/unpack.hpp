@@ -68,14 +68,14 @@ void for_each_packed_row(const PackedMatrix& packed, Visit&& visit) {
 }
 
 /// The codes that a packed weight was made from, `[out_features, in_features]`, columns in file order. Where several
-/// codes share a value, bytes give the lowest of them (4-bit codes are kept as they are). Class: exact.
+/// codes share a value, bytes give the lowest of them (4-bit codes and minifloats are kept as they are). Class: exact.
 ///
 /// Errors: a weight in which codes mean other integers from granule to granule: `unpack(packed, like)` knows them.
 [[nodiscard]] inline MatrixU8 unpack_codes(const PackedMatrix& packed) {
   if (packed.level_count() == 0) {
     raise("unpack_codes", "planes of the packed weight differ between granules: use unpack(packed, like)");
   }
-  const bool is_nibbles = packed.storage() == WeightStorage::nibbles;
+  const bool is_code = packed.storage() != WeightStorage::bytes;
   const PlaneInverse inverse(packed.level_count(), packed.plane_count(), [&](int p, std::uint8_t code) {
     return static_cast<std::uint8_t>(packed.code_values(p)[code]);
   });
@@ -84,7 +84,7 @@ void for_each_packed_row(const PackedMatrix& packed, Visit&& visit) {
     for (Index k = 0; k < packed.cols(); ++k) {
       const auto at = static_cast<std::size_t>(packed.layout().position(k));
       const std::uint8_t first = planes[0][at];
-      codes(n, packed.channel(k)) = is_nibbles ? first : inverse.code(first, planes[1][at]);
+      codes(n, packed.channel(k)) = is_code ? first : inverse.code(first, planes[1][at]);
     }
   });
   return codes;
@@ -116,7 +116,7 @@ template <ScalarQuantizer Q>
       const Index granule = like.grid().granule(n, static_cast<Index>(column));
       if (!plan.is_shared() && granule != last) inverse = inverse_of(plan.granule(granule).maps);
       last = granule;
-      const bool is_code = packed.storage() == WeightStorage::nibbles;
+      const bool is_code = packed.storage() != WeightStorage::bytes;
       codes[column] = is_code ? planes[0][at] : inverse.code(planes[0][at], planes[1][at]);
     }
     like.set_row(n, codes.data());

@@ -18,6 +18,7 @@
 #include "halfstep/core/range.hpp"
 #include "halfstep/quantizers/concepts.hpp"
 #include "halfstep/quantizers/lower_to_grid.hpp"
+#include "halfstep/quantizers/minifloat_code.hpp"
 #include "halfstep/quantizers/scale.hpp"
 #include "halfstep/simd/bits.hpp"
 
@@ -54,6 +55,9 @@ struct Float {
   /// The largest magnitude for scale 1.
   static constexpr float largest_value = static_cast<float>((1 << M) + (largest_code & ((1 << M) - 1))) *
                                          simd::power_of_two(std::int32_t{(largest_code >> M) - bias - M});
+
+  /// What a kernel decodes, where no byte planes hold the values.
+  static constexpr MinifloatCode minifloat_code{E, M, largest_code};
 
   float scale = 1;  ///< positive
 
@@ -101,7 +105,8 @@ struct Float {
   }
 
   /// Multiples of 2^finest * scale: one exact plane for FP4 and E2M3, two for E3M2 and E2M5. FP8 reaches further than
-  /// two bytes; its fixed-point planes lose the smallest magnitudes, at most 2^-17 of the span.
+  /// two bytes: as activations its fixed-point planes lose the smallest magnitudes, at most 2^-17 of the span; as
+  /// weights its codes are kept, and meet activations in float.
   [[nodiscard]] constexpr Lowering lower() const {
     return lower_to_grid(*this,
                          static_cast<double>(scale) * static_cast<double>(simd::power_of_two(std::int32_t{finest})));

@@ -48,6 +48,9 @@ struct MxFloat {
   /// The exponent of the element's largest value.
   static constexpr std::int32_t emax = (Element::largest_code >> Element::mantissa_bits) - Element::bias;
 
+  /// The format of `Element`.
+  static constexpr MinifloatCode minifloat_code = Element::minifloat_code;
+
   float scale = 1;  ///< a power of two
 
   friend bool operator==(const MxFloat&, const MxFloat&) = default;
