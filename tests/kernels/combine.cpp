@@ -7,6 +7,9 @@
 #include "halfstep/kernels/pack.hpp"
 #include "halfstep/kernels/quantize.hpp"
 #include "halfstep/kernels/reference_product.hpp"
+#include "halfstep/quantizers/level_table.hpp"
+#include "halfstep/quantizers/minifloat.hpp"
+#include "halfstep/quantizers/twin_uniform.hpp"
 #include "kernels/matrices.hpp"
 #include "support/catch.hpp"
 #include "support/test_quantizers.hpp"
@@ -20,10 +23,13 @@ namespace {
 void check_routes(const hs::EncodedMatrix& encoded, const hs::PackedMatrix& w, bool integers) {
   const hs::EncodedRows x = encoded.rows_view();
   REQUIRE(hs::fits_integers(x, w) == integers);
+  const bool exact = hs::fits_exact_doubles(x, w);
+  REQUIRE((exact || !integers));
   const hs::MatrixF expected = hs::reference_product(encoded, w);
   const hs::Index count = w.padded_rows();
   for (hs::Index m = 0; m < x.rows; ++m) {
-    std::vector<float> by_integers(static_cast<std::size_t>(count)), by_int32 = by_integers, by_double = by_integers;
+    std::vector<float> by_integers(static_cast<std::size_t>(count)),
+        by_int32 = by_integers, by_double = by_integers, by_exact = by_integers, by_exact_double = by_integers;
     for (hs::Index g = 0; g < w.layout().groups(); ++g) {
       std::vector<std::vector<std::int32_t>> dots;
       std::vector<std::vector<double>> wide;
@@ -48,10 +54,14 @@ void check_routes(const hs::EncodedMatrix& encoded, const hs::PackedMatrix& w, b
       if (integers) hs::combine_integers(at, dot_rows[0], by_integers.data());
       hs::combine_reals<std::int32_t>(at, dot_rows, by_int32.data());
       hs::combine_reals<double>(at, wide_rows, by_double.data());
+      if (exact) hs::combine_exact<std::int32_t>(at, dot_rows, by_exact.data());
+      if (exact) hs::combine_exact<double>(at, wide_rows, by_exact_double.data());
     }
     for (hs::Index n = 0; n < w.rows(); ++n) {
       const auto at = static_cast<std::size_t>(n);
       if (integers) REQUIRE(by_integers[at] == expected(m, n));
+      if (exact) REQUIRE(by_exact[at] == expected(m, n));
+      if (exact) REQUIRE(by_exact_double[at] == expected(m, n));
       REQUIRE(by_int32[at] == expected(m, n));
       REQUIRE(by_double[at] == expected(m, n));
     }
@@ -65,7 +75,7 @@ hs::PackedMatrix packed(hs::Index rows, hs::Index cols, const hs::QuantizeOption
 
 }  // namespace
 
-TEST_CASE("both routes give the bits of the reference", "[combine]") {
+TEST_CASE("all routes give the bits of the reference", "[combine]") {
   const hs::MatrixF x = random_eigen(3, 70, 4, 1, 0.2f);
   const hs::QuantizeOptions options{.tiling = hs::per_group(32)};
   const auto uniform = packed<hs::Uniform<4>>(37, 70, options);
@@ -79,6 +89,21 @@ TEST_CASE("both routes give the bits of the reference", "[combine]") {
     check_routes(hs::encode(x, activation, 32), even_odd, false);
     check_routes(hs::encode(x, activation, 32), power, false);
   }
+}
+
+TEST_CASE("sums are exact in double where zeros and plane weights are integers and the sum below 2^53", "[combine]") {
+  const hs::MatrixF x = random_eigen(3, 70, 4, 1, 0.2f);
+  const hs::QuantizeOptions options{.tiling = hs::per_group(32)};
+  const auto table = packed<hs::NormalFloat4>(37, 70, options);
+  REQUIRE(table.plane_count() == 2);
+  const hs::Activation two_planes = hs::Fp6E3M2::fit({-2, 3, 1}), fraction = EvenOddQuantizer<4>{0.3f, -1.1f};
+  CHECK(hs::fits_exact_doubles(hs::encode(x, hs::Activation(), 32).rows_view(), table));
+  CHECK(hs::fits_exact_doubles(hs::encode(x, two_planes, 32).rows_view(), table));
+  CHECK_FALSE(hs::fits_exact_doubles(hs::encode(x, fraction, 32).rows_view(), table));
+  check_routes(hs::encode(x, hs::Activation(), 32), table, false);
+  check_routes(hs::encode(x, two_planes, 32), table, false);
+  check_routes(hs::encode(x, two_planes, 32), packed<hs::Uniform<4>>(37, 70, options), false);
+  check_routes(hs::encode(x, hs::TwinGelu<8>::fit({-0.2f, 3, 1}), 32), table, false);
 }
 
 TEST_CASE("correction stays in integers only where it fits", "[combine]") {

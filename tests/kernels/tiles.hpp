@@ -52,7 +52,12 @@ inline std::vector<std::int32_t> multiply(const halfstep::TileKernel& tile, cons
     }
     read_rows = prepared.data();
   }
+  std::vector<std::int32_t> d(static_cast<std::size_t>(p.count * 64), 11);
   const void* filled = p.lines.data();
+  if (p.kind == Lines::nibbles && tile.multiply_nibbles != nullptr) {
+    tile.multiply_nibbles(read_rows, stride, p.count, p.lines.data(), p.k, p.tiles, p.values, d.data(), 64, accumulate);
+    return d;
+  }
   if (p.kind == Lines::nibbles) {
     tile.fill_from_nibbles(p.lines.data(), p.k, p.tiles, p.values, panel.data());
     filled = panel.data();
@@ -60,17 +65,26 @@ inline std::vector<std::int32_t> multiply(const halfstep::TileKernel& tile, cons
     tile.fill_from_bytes(p.lines.data(), p.k, p.tiles, panel.data());
     filled = panel.data();
   }
-  std::vector<std::int32_t> d(static_cast<std::size_t>(p.count * 64), 11);
   tile.multiply(read_rows, stride, p.count, filled, p.k, p.tiles, d.data(), 64, accumulate);
   return d;
 }
 
-/// Checks `tile` against the generic one for equality: every number of rows and lane tiles, both kinds of lines.
+/// Bytes of a weight brought to magnitudes of at most `largest`.
+inline void keep_small(std::vector<std::uint8_t>& lines, int largest) {
+  for (std::uint8_t& byte : lines) {
+    const int value = static_cast<std::int8_t>(byte);
+    if (value < -largest || value > largest) byte = static_cast<std::uint8_t>(value < 0 ? -largest : largest);
+  }
+}
+
+/// Checks `tile` against the generic one for equality: every number of rows and lane tiles, both kinds of lines, values
+/// up to those that it is made for.
 inline void check_tile(const halfstep::TileKernel& tile) {
-  CAPTURE(tile.name);
+  CAPTURE(tile.name, tile.largest_value, tile.most_rows);
+  const int least = -tile.largest_value, step = tile.largest_value * 2 / 15;
   for (const Fill fill : {Fill::random, Fill::extremes}) {
     std::int8_t values[16];
-    for (int i = 0; i < 16; ++i) values[i] = static_cast<std::int8_t>(fill == Fill::random ? 17 * i - 128 : -128);
+    for (int i = 0; i < 16; ++i) values[i] = static_cast<std::int8_t>(fill == Fill::random ? step * i + least : least);
     for (const std::int64_t k : {0, 16, 32, 48, 80, 1040}) {
       for (std::int64_t tiles = 1; tiles <= 4; ++tiles) {
         for (std::int64_t rows = 1; rows <= tile.max_rows; ++rows) {
@@ -81,6 +95,7 @@ inline void check_tile(const halfstep::TileKernel& tile) {
             p.rows = tile_bytes<std::uint8_t>(static_cast<std::size_t>(rows * p.row_stride), fill, 255, 1);
             p.lines = tile_bytes<std::uint8_t>(static_cast<std::size_t>(k * tiles * (is_nibbles ? 8 : 16)), fill,
                                                is_nibbles ? 0x0f : 0x80, 2);
+            if (!is_nibbles) keep_small(p.lines, tile.largest_value);
             for (const int accumulate : {0, 1}) {
               REQUIRE(multiply(tile, p, accumulate) == multiply(halfstep::tile_generic, p, accumulate));
             }

@@ -45,7 +45,8 @@ struct BlockPlan {
   const PreparedRows& rows;
   const PackedMatrix& w;
   Index panel_k = 0;        ///< of a piece of K
-  bool in_integers = true;  ///< whether the correction stays in int32
+  bool in_integers = true;  ///< whether the correction stays in int32,
+  bool is_exact = true;     ///< or else is exact in double
 
   [[nodiscard]] int product_count() const { return rows.x.plane_count * w.plane_count(); }
   /// Whether each group is one piece, so that its sums need not be kept for more than a row tile.
@@ -131,7 +132,9 @@ class BlockProduct {
       const std::uint8_t* lines = plan_.w.lines(r, piece.block, piece.k);
       void* const panel = scratch_.panel[at];
       panels[at] = panel;
-      if (plan_.w.storage() == WeightStorage::nibbles) {
+      if (plan_.w.storage() == WeightStorage::nibbles && plan_.tile.multiply_nibbles != nullptr) {
+        panels[at] = lines;
+      } else if (plan_.w.storage() == WeightStorage::nibbles) {
         plan_.tile.fill_from_nibbles(lines, piece.length, tiles, plan_.w.code_values(r).data(), panel);
       } else if (plan_.tile.fill_from_bytes != nullptr) {
         plan_.tile.fill_from_bytes(lines, piece.length, tiles, panel);
@@ -153,10 +156,22 @@ class BlockProduct {
       const auto r = static_cast<std::size_t>(product % plan_.w.plane_count());
       const auto at = static_cast<std::size_t>(product);
       std::int32_t* const dots = scratch_.dots[at] + dots_at(m);
-      plan_.tile.multiply(rows.plane[p] + row_offset, rows.row_stride, count, panels[r], piece.length,
-                          plan_.w.tiles(piece.block), dots, PackedMatrix::block_rows, accumulate);
+      multiply_plane(rows.plane[p] + row_offset, count, panels[r], piece, static_cast<int>(r), dots, accumulate);
       if (scratch_.wide[at] == nullptr) continue;
       for (Index i = 0; i < count; ++i) widen_dots(piece, dots, scratch_.wide[at] + dots_at(m), i);
+    }
+  }
+
+  /// One pair of planes: a panel, or lines that the kernel reads in place.
+  void multiply_plane(const std::uint8_t* rows, Index count, const void* panel, const Piece& piece, int r,
+                      std::int32_t* dots, int accumulate) const {
+    const Index stride = plan_.rows.row_stride, tiles = plan_.w.tiles(piece.block);
+    constexpr Index columns = PackedMatrix::block_rows;
+    if (plan_.w.storage() == WeightStorage::nibbles && plan_.tile.multiply_nibbles != nullptr) {
+      plan_.tile.multiply_nibbles(rows, stride, count, static_cast<const std::uint8_t*>(panel), piece.length, tiles,
+                                  plan_.w.code_values(r).data(), dots, columns, accumulate);
+    } else {
+      plan_.tile.multiply(rows, stride, count, panel, piece.length, tiles, dots, columns, accumulate);
     }
   }
 
@@ -176,14 +191,19 @@ class BlockProduct {
     at.rows = 1;
     for (Index row = dots_at(m), i = 0; i < count; ++i) {
       if (plan_.is_one_piece()) {
-        combine_reals<std::int32_t>(at, rows_at(scratch_.dots, row), sums);
+        combine_row(at, rows_at(scratch_.dots, row), sums);
       } else {
-        combine_reals<double>(at, rows_at(scratch_.wide, row), sums);
+        combine_row(at, rows_at(scratch_.wide, row), sums);
       }
       row += PackedMatrix::block_rows;
       sums += PackedMatrix::block_rows;
       ++at.m;
     }
+  }
+
+  template <class Dot>
+  void combine_row(const CombineSpan& at, const std::array<const Dot*, 4>& dots, float* sums) const {
+    plan_.is_exact ? combine_exact<Dot>(at, dots, sums) : combine_reals<Dot>(at, dots, sums);
   }
 
   /// The sums from `offset` on of all pairs of planes.

@@ -23,6 +23,34 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
+/// Whether a float is an integer that float arithmetic keeps exact.
+[[nodiscard]] inline bool is_small_integer(float value) {
+  return std::fabs(value) < 8388608.0f && value == std::nearbyint(value);
+}
+
+/// Whether every term and every sum of the correction of all rows is an integer below 2^53, so that double arithmetic
+/// is exact in any order: integer zeros and plane weights on both sides.
+[[nodiscard]] inline bool fits_exact_doubles(const EncodedRows& x, const PackedMatrix& w) {
+  if (!w.zeros_are_integers()) return false;
+  double weights_x = 0, weights_w = 0, largest_zero = 0;
+  for (int p = 0; p < x.plane_count; ++p) {
+    const float weight = x.plane_weight[static_cast<std::size_t>(p)];
+    if (!is_small_integer(weight)) return false;
+    weights_x += static_cast<double>(std::fabs(weight));
+  }
+  for (int r = 0; r < w.plane_count(); ++r) {
+    if (!is_small_integer(w.plane_weight(r))) return false;
+    weights_w += static_cast<double>(std::fabs(w.plane_weight(r)));
+  }
+  for (Index m = 0; m < x.rows; ++m) {
+    if (!is_small_integer(x.zero[m])) return false;
+    largest_zero = std::max(largest_zero, static_cast<double>(std::fabs(x.zero[m])));
+  }
+  const double largest_x = 255 * weights_x + largest_zero;
+  const double largest_w = 128 * weights_w + static_cast<double>(w.largest_zero());
+  return largest_x * largest_w * static_cast<double>(std::min(w.layout().group, w.layout().k)) < 0x1p52;
+}
+
 /// Whether the correction of all rows can stay in int32: one plane on either side, integer zeros, and
 /// `K * max|a - z_m| * max|b - z_n|` below 2^31.
 [[nodiscard]] inline bool fits_integers(const EncodedRows& x, const PackedMatrix& w) {
@@ -103,6 +131,71 @@ struct DoubleColumns {
     for (Index i = 0; i < count; ++i) sum[i] += term[i];
   }
 };
+
+/// Sixteen columns of `combine_exact`: `t = sum_i weights[i] d_i - z_m B - (A - K z_m) z_n`.
+template <class Dot, std::size_t Products, std::size_t Planes>
+[[gnu::always_inline]] inline void exact_columns(const std::array<double, 4>& weights,
+                                                 const std::array<const Dot*, 4>& dots,
+                                                 const std::array<double, 2>& plane_weights,
+                                                 const std::array<const std::int32_t*, 2>& sums_n, double zero_m,
+                                                 double excess_m, const float* zero_n, float* rounded) {
+  constexpr Index count = PackedMatrix::tile_rows;
+  double t[count];
+  // From 0, as the reference: a negative weight times 0 is no -0.
+  for (Index i = 0; i < count; ++i) t[i] = 0.0 + weights[0] * static_cast<double>(dots[0][i]);
+  for (std::size_t p = 1; p < Products; ++p) {
+    for (Index i = 0; i < count; ++i) t[i] += weights[p] * static_cast<double>(dots[p][i]);
+  }
+  for (std::size_t r = 0; r < Planes; ++r) {
+    const double factor = zero_m * plane_weights[r];
+    for (Index i = 0; i < count; ++i) t[i] -= factor * static_cast<double>(sums_n[r][i]);
+  }
+  for (Index i = 0; i < count; ++i) rounded[i] = static_cast<float>(t[i] - excess_m * static_cast<double>(zero_n[i]));
+}
+
+/// Where `fits_exact_doubles`, one row, 16 columns at a time: nothing rounds before float(t), so the order of terms and
+/// whether products are fused do not show.
+template <class Dot, std::size_t XPlanes, std::size_t WPlanes>
+void combine_exact_planes(const CombineSpan& at, const std::array<const Dot*, 4>& dots, float* sum) {
+  const EncodedRows& x = at.x;
+  const auto zero_m = static_cast<double>(x.zero[at.m]);
+  std::array<double, 4> weights{};
+  std::array<double, 2> plane_weights{};
+  double sum_a = 0;
+  for (std::size_t p = 0; p < XPlanes; ++p) {
+    const auto weight = static_cast<double>(x.plane_weight[p]);
+    sum_a += weight * static_cast<double>(x.sum[p][at.m * x.layout.groups() + at.g]);
+    for (std::size_t r = 0; r < WPlanes; ++r) {
+      plane_weights[r] = static_cast<double>(at.w.plane_weight(static_cast<int>(r)));
+      weights[p * WPlanes + r] = weight * plane_weights[r];
+    }
+  }
+  const double excess_m = sum_a - static_cast<double>(at.w.layout().length(at.g)) * zero_m;
+  for (Index n = 0; n < at.count; n += PackedMatrix::tile_rows) {
+    std::array<const Dot*, 4> here{};
+    std::array<const std::int32_t*, 2> sums_n{};
+    for (std::size_t i = 0; i < XPlanes * WPlanes; ++i) here[i] = dots[i] + n;
+    for (std::size_t r = 0; r < WPlanes; ++r) sums_n[r] = at.w.sum(static_cast<int>(r), at.g) + at.first + n;
+    float rounded[PackedMatrix::tile_rows];
+    exact_columns<Dot, XPlanes * WPlanes, WPlanes>(weights, here, plane_weights, sums_n, zero_m, excess_m,
+                                                   at.w.zero(at.g) + at.first + n, rounded);
+    for (Index i = 0; i < PackedMatrix::tile_rows; i += static_cast<Index>(simd::batch_lanes)) {
+      add_scaled(simd::load<simd::FloatBatch>(rounded + i), x.scale[at.m],
+                 simd::load<simd::FloatBatch>(at.w.scale(at.g) + at.first + n + i), at.g == 0, sum + n + i);
+    }
+  }
+}
+
+template <class Dot>
+void combine_exact(const CombineSpan& at, const std::array<const Dot*, 4>& dots, float* sum) {
+  if (at.x.plane_count == 1) {
+    at.w.plane_count() == 1 ? combine_exact_planes<Dot, 1, 1>(at, dots, sum)
+                            : combine_exact_planes<Dot, 1, 2>(at, dots, sum);
+  } else {
+    at.w.plane_count() == 1 ? combine_exact_planes<Dot, 2, 1>(at, dots, sum)
+                            : combine_exact_planes<Dot, 2, 2>(at, dots, sum);
+  }
+}
 
 /// The general case, one row, 16 columns at a time: up to two planes on either side and real zeros.
 /// `dots[p * w.plane_count() + r]` are the row's plane products, exact integers as int32 or double.

@@ -22,6 +22,7 @@
 #include "halfstep/kernels/lines.hpp"
 #include "halfstep/quantizers/minifloat_code.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -58,6 +59,7 @@ class PackedMatrix {
     plane_weight_ = {1, 1};
     level_count_ = 0;
     code_values_ = {};
+    largest_value_ = 128;
     input_order_.clear();
     plane_bytes_ = padded_rows() * layout.padded_k() / (storage == WeightStorage::nibbles ? 2 : 1);
     data_.reset(storage == WeightStorage::nibbles ? plane_bytes_ : plane_count * plane_bytes_);
@@ -98,6 +100,8 @@ class PackedMatrix {
     return code_values_[static_cast<std::size_t>(p)];
   }
 
+  /// An upper bound of the magnitude of the s8 values of all planes.
+  [[nodiscard]] int largest_value() const { return largest_value_; }
   /// The format of minifloat codes.
   [[nodiscard]] const MinifloatCode& minifloat() const { return minifloat_; }
   /// Whether activations must be kept in float to meet this weight.
@@ -181,6 +185,7 @@ class PackedMatrix {
   std::array<float, 2> plane_weight_{1, 1};
   Index plane_bytes_ = 0;
   int level_count_ = 0;
+  int largest_value_ = 128;
   std::array<std::array<std::int8_t, 256>, 2> code_values_{};
   MinifloatCode minifloat_;
   AlignedBuffer<std::uint8_t> data_;
@@ -230,8 +235,9 @@ class PackedMatrixWriter {
     matrix_.sum_[(p * matrix_.layout_.groups() + g) * matrix_.padded_rows() + n] = sum;
   }
 
-  /// Once all zeros are set: notes what kernels may assume of them.
+  /// Once all values and zeros are set: notes what kernels may assume of them.
   void finish() {
+    if (matrix_.level_count_ > 0) matrix_.largest_value_ = largest_code_value();
     matrix_.has_zeros_ = false;
     matrix_.zeros_are_integers_ = true;
     matrix_.largest_zero_ = 0;
@@ -245,6 +251,14 @@ class PackedMatrixWriter {
   }
 
  private:
+  [[nodiscard]] int largest_code_value() const {
+    int largest = 0;
+    for (int p = 0; p < matrix_.plane_count_; ++p) {
+      for (const int value : matrix_.code_values(p)) largest = std::max(largest, value < 0 ? -value : value);
+    }
+    return largest;
+  }
+
   PackedMatrix& matrix_;
 };
 

@@ -43,17 +43,25 @@ struct ProductPlan {
   }
 };
 
+/// `tile`, or one of its special kernels that is faster for `rows` rows and weights up to `largest_value`.
+[[nodiscard]] inline const TileKernel& tile_for(const TileKernel& tile, Index rows, int largest_value) {
+  for (const TileKernel* const* special = tile.special; special != nullptr && *special != nullptr; ++special) {
+    if (rows <= (*special)->most_rows && largest_value <= (*special)->largest_value) return **special;
+  }
+  return tile;
+}
+
 /// Rows as the tile kernel reads them, in memory of the workspace where they differ from encoded ones.
-[[nodiscard]] inline PreparedRows prepare_rows(const ProductPlan& plan, const EncodedRows& x) {
+[[nodiscard]] inline PreparedRows prepare_rows(const ProductPlan& plan, const TileKernel& tile, const EncodedRows& x) {
   PreparedRows rows{x, {x.plane[0], x.plane[1]}, x.row_stride};
-  if (plan.tile.prepare_row == nullptr) return rows;
-  rows.row_stride = x.row_stride * plan.tile.row_bytes_per_k;
+  if (tile.prepare_row == nullptr) return rows;
+  rows.row_stride = x.row_stride * tile.row_bytes_per_k;
   for (std::size_t p = 0; p < static_cast<std::size_t>(x.plane_count); ++p) {
     std::uint8_t* const prepared = plan.workspace.take<std::uint8_t>(x.rows * rows.row_stride).data();
     rows.plane[p] = prepared;
     for_row_bands(plan.executor, x.rows, x.row_stride, plan.worker_count(x.rows), [&](Index, Index begin, Index end) {
       for (Index m = begin; m < end; ++m) {
-        plan.tile.prepare_row(x.plane[p] + m * x.row_stride, x.layout.padded_k(), prepared + m * rows.row_stride);
+        tile.prepare_row(x.plane[p] + m * x.row_stride, x.layout.padded_k(), prepared + m * rows.row_stride);
       }
     });
   }
@@ -107,8 +115,10 @@ template <class Sink>
 void run_product(const ProductPlan& plan, const EncodedRows& x, const Sink& sink) {
   if (x.rows == 0 || plan.w.rows() == 0) return;
   const Workspace::Scope scope(plan.workspace);
-  const PreparedRows rows = prepare_rows(plan, x);
-  const BlockPlan blocks{plan.tile, rows, plan.w, plan.blocking.panel_k, fits_integers(x, plan.w)};
+  const TileKernel& tile = tile_for(plan.tile, x.rows, plan.w.largest_value());
+  const PreparedRows rows = prepare_rows(plan, tile, x);
+  const BlockPlan blocks{
+      tile, rows, plan.w, plan.blocking.panel_k, fits_integers(x, plan.w), fits_exact_doubles(x, plan.w)};
   const ProductItems items(plan, x.rows);
   const std::span<BlockScratch> scratch = plan.workspace.take<BlockScratch>(items.workers);
   for (BlockScratch& one : scratch) one = BlockScratch::take(plan.workspace, blocks, items.chunk_rows);

@@ -157,14 +157,14 @@ inline void widen_row(const std::uint8_t* row, std::int64_t k, void* prepared) {
 
 /// The kernel of a word route.
 template <class Step>
-inline constexpr TileKernel word_tile{Step::name,
-                                      Step::rows,
-                                      2,
-                                      2,
-                                      &widen_row,
-                                      &fill_word_panel_from_bytes,
-                                      &fill_word_panel_from_nibbles,
-                                      &multiply_word_tile<Step>};
+inline constexpr TileKernel word_tile{.name = Step::name,
+                                      .max_rows = Step::rows,
+                                      .row_bytes_per_k = 2,
+                                      .panel_bytes_per_k = 2,
+                                      .prepare_row = &widen_row,
+                                      .fill_from_bytes = &fill_word_panel_from_bytes,
+                                      .fill_from_nibbles = &fill_word_panel_from_nibbles,
+                                      .multiply = &multiply_word_tile<Step>};
 
 /// The kernel of a byte route.
 template <class Step>

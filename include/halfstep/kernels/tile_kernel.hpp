@@ -30,12 +30,22 @@ struct TileKernel {
   /// Fills a panel from lines of bytes; null where lines are read as they are.
   void (*fill_from_bytes)(const std::uint8_t* lines, std::int64_t k, std::int64_t tiles, void* panel);
   /// Fills a panel from lines of nibbles; `values` are the 16 numbers that codes stand for.
+  /// Null where `multiply_nibbles` is not.
   void (*fill_from_nibbles)(const std::uint8_t* lines, std::int64_t k, std::int64_t tiles, const std::int8_t* values,
                             void* panel);
   /// The product. `row_stride` is in bytes of prepared rows, `d_stride` in elements. `accumulate` 0 sets d, 1 adds to
   /// it.
   void (*multiply)(const void* rows, std::int64_t row_stride, std::int64_t row_count, const void* panel, std::int64_t k,
                    std::int64_t tiles, std::int32_t* d, std::int64_t d_stride, int accumulate);
+  /// The same from lines of nibbles in place; null where a panel is filled from them.
+  void (*multiply_nibbles)(const void* rows, std::int64_t row_stride, std::int64_t row_count, const std::uint8_t* lines,
+                           std::int64_t k, std::int64_t tiles, const std::int8_t* values, std::int32_t* d,
+                           std::int64_t d_stride, int accumulate) = nullptr;
+  int largest_value = 128;           ///< weights of a larger magnitude are not for this kernel
+  std::int64_t most_rows = 1 << 30;  ///< nor are products of more rows, for speed
+  /// Faster kernels for some products, the best first, null after the last; or null. They are of the same instruction
+  /// set and give the same sums.
+  const TileKernel* const* special = nullptr;
 };
 
 }  // namespace halfstep

@@ -16,6 +16,7 @@
 /// `lanes` columns fit one register; `step(acc, a, w)` adds the products of one step to them.
 
 #include "halfstep/config.hpp"
+#include "halfstep/simd/line_step.hpp"
 
 #include <cstdint>
 #include <cstring>
@@ -50,6 +51,7 @@ struct TileStepAvx512Vnni {
   static constexpr int k = 4;
   static constexpr int rows = 6;  ///< 6 x 4 accumulators, 4 weights, 1 activation: 29 of 32 registers
   static constexpr int vectors = 4;
+  using FewRowsSums = VnniLineSums;
   using Acc = __m512i;
   using Value = __m512i;
   static Acc zero() { return _mm512_setzero_si512(); }
@@ -92,6 +94,7 @@ struct TileStepAvx512Bw {
 /// AVX-VNNI: 8 columns x 4 k in one VEX vpdpbusd.
 struct TileStepAvxVnni {
   static constexpr const char* name = "avxvnni";
+  using FewRowsSums = VnniHalfLineSums;
   static constexpr int lanes = 8;
   static constexpr int k = 4;
   static constexpr int rows = 6;
@@ -115,6 +118,9 @@ struct TileStepAvxVnni {
 /// AVX2: 8 columns x 2 k of int16.
 struct TileStepAvx2 {
   static constexpr const char* name = "avx2";
+  using SmallSums = SmallLineSums;
+  using WideSums = WideLineSums;
+  using ShortSums = ShortLineSums;
   static constexpr int lanes = 8;
   static constexpr int k = 2;
   static constexpr int rows = 6;  ///< 6 x 2 accumulators, 2 weights, 1 activation: 15 of 16 registers
