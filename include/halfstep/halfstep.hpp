@@ -46,6 +46,7 @@
 #include "halfstep/quantizers/vector_quantizer.hpp"
 
 // kernels: codes in and out of matrices, packing, products
+#include "halfstep/kernels/dense_product.hpp"
 #include "halfstep/kernels/encoded_matrix.hpp"
 #include "halfstep/kernels/explain.hpp"
 #include "halfstep/kernels/head_gate.hpp"
