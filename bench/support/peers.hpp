@@ -35,6 +35,18 @@ inline Peer eigen_peer() {
 }
 
 #if defined(HALFSTEP_BENCH_OPENBLAS)
+/// `out = lhs * rhs^T` as engines take it; rhs strided either way.
+inline void openblas_product(halfstep::MatrixView<const float> lhs, halfstep::MatrixView<const float> rhs,
+                             halfstep::MatrixView<float> out) {
+  static const bool one_thread = (openblas_set_num_threads(1), true);
+  static_cast<void>(one_thread);
+  const bool by_rows = rhs.col_stride == 1;
+  const auto size = [](halfstep::Index n) { return static_cast<int>(n); };
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, by_rows ? CblasTrans : CblasNoTrans, size(out.rows), size(out.cols),
+              size(lhs.cols), 1.0f, lhs.data, size(lhs.row_stride), rhs.data,
+              size(by_rows ? rhs.row_stride : rhs.col_stride), 0.0f, out.data, size(out.row_stride));
+}
+
 inline Peer openblas_peer() {
   return {"openblas_f32", 4, [](const halfstep::MatrixF& x, const halfstep::MatrixF& w) {
             openblas_set_num_threads(1);
