@@ -47,9 +47,13 @@
 
 // kernels: codes in and out of matrices, packing, products
 #include "halfstep/kernels/dense_product.hpp"
+#include "halfstep/kernels/dyadic.hpp"
 #include "halfstep/kernels/encoded_matrix.hpp"
 #include "halfstep/kernels/explain.hpp"
+#include "halfstep/kernels/factor_layer_norm.hpp"
 #include "halfstep/kernels/head_gate.hpp"
+#include "halfstep/kernels/integer_layer_norm.hpp"
+#include "halfstep/kernels/log_int_softmax.hpp"
 #include "halfstep/kernels/matmul.hpp"
 #include "halfstep/kernels/matmul_encoded.hpp"
 #include "halfstep/kernels/pack.hpp"
@@ -59,6 +63,8 @@
 #include "halfstep/kernels/quantize_blocks.hpp"
 #include "halfstep/kernels/quantized_matrix.hpp"
 #include "halfstep/kernels/residual_matrix.hpp"
+#include "halfstep/kernels/shift_gelu.hpp"
+#include "halfstep/kernels/shiftmax.hpp"
 #include "halfstep/kernels/softmax.hpp"
 #include "halfstep/kernels/split_matmul.hpp"
 #include "halfstep/kernels/split_matrix.hpp"
