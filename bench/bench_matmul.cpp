@@ -1,6 +1,7 @@
 /// Products of 8-bit activations, affine, symmetric and encoded on the way in, with weights of 8 and 4 bits in steps,
 /// FP4, NF4 and ternary ones, beside the float and int8 products of other libraries where these are installed. FP4, NF4
-/// and ternary weights are met by affine activations only (`u8`): what differs is the weight's planes.
+/// and ternary weights are met by affine activations only (`u8`): what differs is the weight's planes. `mxfp4_mxfp4`
+/// and `nvfp4_nvfp4` have a scale for each 32 or 16 values on both sides.
 ///
 /// Rows are named `matmul/<activation>_<weight>/M:197/N:3072/K:768/threads:1`. Counters: GOPS (2 M N K per second, CPU
 /// time with one thread), GBps (bytes of the packed weight per second), limit_share (of the int8 limit that this
@@ -169,6 +170,22 @@ void add_ours(const std::string& activation, const std::string& weight, const Pa
   });
 }
 
+/// Blocks on both sides, activations encoded before the timed call.
+template <class F>
+void add_blocks(const std::string& name, const Shape& shape) {
+  add_row(name + "_" + name, shape, 1, [=](double& weight_bytes) -> std::function<void(hs::MatrixF&)> {
+    const Operands& data = operands(shape);
+    auto packed = std::make_shared<hs::PackedMatrix>(hs::pack(hs::quantize_blocks<F>(data.w)));
+    auto workspace = std::make_shared<hs::Workspace>();
+    weight_bytes = static_cast<double>(packed->bytes());
+    hs::Activation activation = hs::Activation::per_block<F>();
+    if constexpr (hs::HasTensorScale<F>)
+      activation = hs::Activation::per_block<F>(F::tensor_scale_of(range_of(data.x)));
+    auto encoded = std::make_shared<hs::EncodedMatrix>(hs::encode(data.x, activation));
+    return [=](hs::MatrixF& y) { hs::matmul_into(*encoded, *packed, hs::mutable_view(y), *workspace); };
+  });
+}
+
 void add_peers(const Shape& shape) {
   for (const halfstep_bench::Peer& peer : halfstep_bench::peers()) {
     add_row(peer.name, shape, 1, [=](double& weight_bytes) {
@@ -199,6 +216,8 @@ int main(int argc, char** argv) {
       add_ours("f32", weight, pack, shape, 2);
     }
     for (const auto& [weight, pack] : other_weights()) add_ours("u8", weight, pack, shape, 1);
+    add_blocks<hs::MXFP4>("mxfp4", shape);
+    add_blocks<hs::NVFP4>("nvfp4", shape);
   }
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -1,7 +1,8 @@
 #pragma once
 
 /// \file
-/// How activations become codes: one quantizer for the whole tensor, or one fitted to each row as it comes.
+/// How activations become codes: one quantizer for the whole tensor, or one fitted to each row, or to each block of a
+/// row, as it comes.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/error.hpp"
@@ -10,10 +11,12 @@
 #include "halfstep/kernels/encode_row.hpp"
 #include "halfstep/kernels/k_layout.hpp"
 #include "halfstep/kernels/row_range.hpp"
+#include "halfstep/quantizers/block_format.hpp"
 #include "halfstep/quantizers/concepts.hpp"
 #include "halfstep/quantizers/uniform.hpp"
 #include "halfstep/simd/pinned.hpp"
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -77,6 +80,29 @@ class Activation {
     return activation;
   }
 
+  /// The block format `F` (MX, NV): each `F::block_size` consecutive values of a row get the scale of their own range.
+  /// `tensor_scale` is the factor of a format that has one (NVFP4): `F::tensor_scale_of` the range of the data, known
+  /// beforehand, so that a row's codes depend on nothing but that row; 1 is the one-level form.
+  ///
+  /// Meets weights whose groups divide a block, or blocks of one group: MXFP4 and NVFP4 weights, or any other quantized
+  /// under `per_group(F::block_size)`. Errors: a tensor scale that is not positive and finite, or not 1 where the
+  /// format has none.
+  template <BlockFormat F>
+  [[nodiscard]] static Activation per_block(float tensor_scale = 1.0f) {
+    const bool is_usable = tensor_scale > 0 && tensor_scale <= std::numeric_limits<float>::max();
+    if (!is_usable || (!HasTensorScale<F> && tensor_scale != 1.0f)) {
+      raise("Activation::per_block", "tensor_scale is ", tensor_scale, ", expected ",
+            HasTensorScale<F> ? "a positive number" : "1: this format has none");
+    }
+    Activation activation(lower(fit_block<F>({-1.0f, 1.0f, 0.5f}, 1.0f)), F::bits);
+    activation.encode_ = &refuse_to_encode_a_row;
+    activation.encode_blocks_ = &encode_in_blocks<F>;
+    activation.block_size_ = F::block_size;
+    activation.tensor_scale_ = tensor_scale;
+    activation.is_dynamic_ = true;
+    return activation;
+  }
+
   /// Bits of a code; 32 where floats are kept.
   [[nodiscard]] int bits() const { return bits_; }
   /// Whether there are no codes, whatever the weight.
@@ -84,6 +110,8 @@ class Activation {
   /// Whether x may meet a weight that takes floats only: floats are kept, or nothing else was asked for.
   [[nodiscard]] bool may_keep_floats() const { return float_use_ != FloatUse::never; }
   [[nodiscard]] bool is_dynamic() const { return is_dynamic_; }
+  /// How many consecutive values of a row share a unit and a zero; 0: all of them.
+  [[nodiscard]] Index block_size() const { return block_size_; }
   [[nodiscard]] int plane_count() const { return plane_count_; }
   [[nodiscard]] float plane_weight(int p) const { return plane_weight_[static_cast<std::size_t>(p)]; }
   [[nodiscard]] const std::array<float, 2>& plane_weights() const { return plane_weight_; }
@@ -101,6 +129,19 @@ class Activation {
     RowScale scale = encode_(*this, x, layout, codes, sums);
     scale.zero -= zero_shift_;
     return scale;
+  }
+
+  /// Codes of a row in blocks, as above; unit and zero of group g go to `units[g]` and `zeros[g]`. Groups divide blocks
+  /// (`fits_blocks`). All units are NaN where the row holds a value that is not finite. Of block formats only.
+  void encode_blocks(const float* x, const KLayout& layout, std::uint8_t* codes, std::int32_t* sums, float* units,
+                     float* zeros) const {
+    encode_blocks_(*this, x, layout, codes, sums, units, zeros);
+  }
+
+  /// Whether each group of `layout` lies in one block.
+  [[nodiscard]] bool fits_blocks(const KLayout& layout) const {
+    if (block_size_ == 0) return true;
+    return layout.groups() == 1 ? layout.k <= block_size_ : block_size_ % layout.group == 0;
   }
 
   /// Codes of `x[0 .. n)`, side by side.
@@ -142,6 +183,12 @@ class Activation {
   [[noreturn]] static RowScale refuse_to_encode(const Activation&, const float*, const KLayout&, std::uint8_t*,
                                                 std::int32_t*) {
     raise("Activation::encode", "this activation keeps floats, it has no codes");
+  }
+
+  [[noreturn]] static RowScale refuse_to_encode_a_row(const Activation& self, const float*, const KLayout&,
+                                                      std::uint8_t*, std::int32_t*) {
+    raise("Activation::encode", "this activation has a scale for each ", self.block_size_, " values of a row: use ",
+          "encode_blocks");
   }
 
   template <class Q>
@@ -188,6 +235,37 @@ class Activation {
     return scale;
   }
 
+  template <class F>
+  [[nodiscard]] static F fit_block(Range range, float tensor_scale) {
+    if constexpr (HasTensorScale<F>) {
+      return F::fit_block(range, tensor_scale);
+    } else {
+      return F::fit(range);
+    }
+  }
+
+  template <class F>
+  static void encode_in_blocks(const Activation& self, const float* x, const KLayout& layout, std::uint8_t* codes,
+                               std::int32_t* sums, float* units, float* zeros) {
+    bool finite = true;
+    for (Index g = 0; g < layout.groups();) {
+      const Index begin = layout.begin(g), count = std::min<Index>(F::block_size, layout.k - begin);
+      RunningRange range;
+      finite = widen(range, x + begin, count) && finite;
+      const F q = finite ? fit_block<F>(range.range(), self.tensor_scale_) : F{};
+      const RowScale scale = lowering_scale(q);
+      do {  // once even for a row without elements
+        sums[g] = encode_row(q, x + layout.begin(g), layout.length(g), codes + layout.padded_begin(g)).code_sum;
+        units[g] = scale.unit;
+        zeros[g] = scale.zero - self.zero_shift_;
+        ++g;
+      } while (g < layout.groups() && layout.begin(g) < begin + count);
+    }
+    if (!finite) std::fill_n(units, layout.groups(), std::numeric_limits<float>::quiet_NaN());
+  }
+
+  using EncodeBlocks = void (*)(const Activation&, const float*, const KLayout&, std::uint8_t*, std::int32_t*, float*,
+                                float*);
   using Encode = RowScale (*)(const Activation&, const float*, const KLayout&, std::uint8_t*, std::int32_t*);
 
   std::array<float, 2> plane_weight_{1, 1};
@@ -200,6 +278,9 @@ class Activation {
   RowScale scale_;        // of a static activation, before planes are moved
   float zero_shift_ = 0;  // what moving the planes takes from the zero
   Encode encode_ = nullptr;
+  EncodeBlocks encode_blocks_ = nullptr;
+  Index block_size_ = 0;
+  float tensor_scale_ = 1;  // of block formats
   struct {
     alignas(std::max_align_t) unsigned char bytes[64] = {};
   } inline_;                            // the quantizer, where it is small,

@@ -57,8 +57,8 @@ namespace halfstep::inline HALFSTEP_ABI {
   if (x.plane_count != 1 || w.plane_count() != 1 || !w.zeros_are_integers()) return false;
   if (x.plane_weight[0] != 1.0f || w.plane_weight(0) != 1.0f) return false;
   float largest = 255;
-  for (Index m = 0; m < x.rows; ++m) {
-    const float zero = x.zero[m];
+  for (Index i = 0; i < x.rows * x.scale_groups; ++i) {
+    const float zero = x.zero[i];
     if (!(std::fabs(zero) < 8388608.0f) || zero != std::nearbyint(zero)) return false;
     largest = std::max({largest, zero, 255 - zero});
   }
@@ -103,7 +103,7 @@ inline void combine_integers(const CombineSpan& at, const std::int32_t* d, float
     const auto scale_n = simd::load<FloatBatch>(scales_n + n);
     const IntBatch zero_n = zeros_n != nullptr ? simd::to_int(simd::load<FloatBatch>(zeros_n + n)) : IntBatch(0);
     for (Index i = 0; i < at.rows; ++i) {
-      const auto zero_m = static_cast<std::int32_t>(at.x.zero[at.m + i]);
+      const auto zero_m = static_cast<std::int32_t>(at.x.zero_of(at.m + i, at.g));
       IntBatch t = simd::load<IntBatch>(d + i * PackedMatrix::block_rows + n);
       if (zero_m != 0) t -= IntBatch(zero_m) * sum_n;
       if (zeros_n != nullptr) {
@@ -111,7 +111,8 @@ inline void combine_integers(const CombineSpan& at, const std::int32_t* d, float
         const auto sum_m = static_cast<std::uint32_t>(sums_m[i * groups]);
         t += IntBatch(static_cast<std::int32_t>(length * static_cast<std::uint32_t>(zero_m) - sum_m)) * zero_n;
       }
-      add_scaled(simd::to_float(t), at.x.scale[at.m + i], scale_n, is_first, sum + i * PackedMatrix::block_rows + n);
+      add_scaled(simd::to_float(t), at.x.scale_of(at.m + i, at.g), scale_n, is_first,
+                 sum + i * PackedMatrix::block_rows + n);
     }
   }
 }
@@ -203,7 +204,7 @@ template <class Dot>
 void combine_reals(const CombineSpan& at, const std::array<const Dot*, 4>& dots, float* sum) {
   const EncodedRows& x = at.x;
   const int planes = at.w.plane_count();
-  const double zero_m = static_cast<double>(x.zero[at.m]);
+  const double zero_m = static_cast<double>(x.zero_of(at.m, at.g));
   const double from_m = static_cast<double>(at.w.layout().length(at.g)) * zero_m;
   double sum_a = 0;
   for (std::size_t p = 0; p < static_cast<std::size_t>(x.plane_count); ++p) {
@@ -229,7 +230,7 @@ void combine_reals(const CombineSpan& at, const std::array<const Dot*, 4>& dots,
     float rounded[DoubleColumns::count];
     for (Index i = 0; i < DoubleColumns::count; ++i) rounded[i] = static_cast<float>(t.sum[i]);
     for (Index i = 0; i < DoubleColumns::count; i += static_cast<Index>(simd::batch_lanes)) {
-      add_scaled(simd::load<simd::FloatBatch>(rounded + i), x.scale[at.m],
+      add_scaled(simd::load<simd::FloatBatch>(rounded + i), x.scale_of(at.m, at.g),
                  simd::load<simd::FloatBatch>(at.w.scale(at.g) + at.first + n + i), at.g == 0, sum + n + i);
     }
   }

@@ -10,10 +10,13 @@
 #include "halfstep/core/workspace.hpp"
 #include "halfstep/kernels/activation.hpp"
 #include "halfstep/kernels/packed_matrix.hpp"
+#include "halfstep/simd/math.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 namespace halfstep::inline HALFSTEP_ABI {
@@ -32,6 +35,21 @@ namespace halfstep::inline HALFSTEP_ABI {
   return values;
 }
 
+/// The same for one row in blocks, in place; `codes` holds n bytes of scratch. A row that is not finite becomes NaN.
+inline void fake_quantize_blocks(const Activation& activation, float* row, Index n, std::uint8_t* codes) {
+  bool finite = true;
+  for (Index begin = 0; begin < n; begin += activation.block_size()) {
+    const Index count = std::min(activation.block_size(), n - begin);
+    Activation::RowScale scale;
+    std::int32_t sum = 0;
+    activation.encode_blocks(row + begin, KLayout(count, 0), codes, &sum, &scale.unit, &scale.zero);
+    finite = finite && simd::is_finite(scale.unit);
+    const std::array<float, 256> values = code_values(activation, scale);
+    for (Index i = 0; i < count; ++i) row[begin + i] = values[codes[i]];
+  }
+  if (!finite) std::fill_n(row, n, std::numeric_limits<float>::quiet_NaN());
+}
+
 /// `out = decode(encode(x))` under `activation`, row by row; x `[rows, cols]` at any strides, out of the same shape
 /// with contiguous rows, not overlapping x. Values as the kernels have them (within the lowering's `max_error` of the
 /// quantizer's own `decode`); a row that is not finite becomes NaN. Class: exact.
@@ -44,6 +62,10 @@ inline void fake_quantize_into(MatrixView<const float> x, const Activation& acti
   for (Index r = 0; r < x.rows; ++r) {
     float* row = out.row(r);
     for (Index c = 0; c < x.cols; ++c) row[c] = x(r, c);
+    if (activation.block_size() > 0) {
+      fake_quantize_blocks(activation, row, x.cols, codes.data());
+      continue;
+    }
     const Activation::RowScale scale = activation.encode(row, x.cols, codes.data());
     if (r == 0 || scale.unit != last.unit || scale.zero != last.zero) values = code_values(activation, scale);
     last = scale;

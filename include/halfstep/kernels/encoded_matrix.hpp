@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -43,17 +44,24 @@ struct EncodedRowsView {
   std::array<float, 2> plane_weight{1, 1};
   Index row_stride = 0;                          ///< bytes from row to row, a multiple of 64
   std::array<Pointer<std::uint8_t>, 2> plane{};  ///< `[rows, row_stride]` each
-  Pointer<float> scale = nullptr;                ///< `[rows]`
-  Pointer<float> zero = nullptr;                 ///< `[rows]`, in units of the planes' sum
+  Index scale_groups = 1;                        ///< scales and zeros of a row: 1, or one for each group
+  Pointer<float> scale = nullptr;                ///< `[rows, scale_groups]`
+  Pointer<float> zero = nullptr;                 ///< `[rows, scale_groups]`, in units of the planes' sum
   std::array<Pointer<std::int32_t>, 2> sum{};    ///< `[rows, layout.groups()]` each: sum of the plane over the group
 
   /// Bytes of one row of a plane.
   [[nodiscard]] static Index stride_for(const KLayout& layout) { return (layout.padded_k() + 63) / 64 * 64; }
 
+  /// Where scale and zero of row m and group g stand.
+  [[nodiscard]] Index scale_index(Index m, Index g) const { return scale_groups == 1 ? m : m * scale_groups + g; }
+  [[nodiscard]] float scale_of(Index m, Index g) const { return scale[scale_index(m, g)]; }
+  [[nodiscard]] float zero_of(Index m, Index g) const { return zero[scale_index(m, g)]; }
+
   /// What may be filled may be read.
   operator EncodedRowsView<Access::read>() const  // NOLINT(google-explicit-constructor): as pointers convert
       requires(Mode == Access::write) {
-    return {rows, layout, plane_count, plane_weight, row_stride, {plane[0], plane[1]}, scale, zero, {sum[0], sum[1]}};
+    return {rows,         layout, plane_count, plane_weight,    row_stride, {plane[0], plane[1]},
+            scale_groups, scale,  zero,        {sum[0], sum[1]}};
   }
 };
 using EncodedRows = EncodedRowsView<Access::read>;
@@ -80,9 +88,14 @@ inline void encode_row_into(const Activation& activation, const float* x, Index 
   std::uint8_t* const first_plane = out.plane[0] + r * out.row_stride;
   std::int32_t* const first_sums = out.sum[0] + r * layout.groups();
   const bool direct = activation.planes_are_codes();
-  const Activation::RowScale scale = activation.encode(x, layout, direct ? first_plane : codes, first_sums);
-  out.scale[r] = scale.unit;
-  out.zero[r] = scale.zero;
+  if (activation.block_size() > 0) {
+    const Index at = out.scale_index(r, 0);
+    activation.encode_blocks(x, layout, direct ? first_plane : codes, first_sums, out.scale + at, out.zero + at);
+  } else {
+    const Activation::RowScale scale = activation.encode(x, layout, direct ? first_plane : codes, first_sums);
+    out.scale[r] = scale.unit;
+    out.zero[r] = scale.zero;
+  }
   for (int p = 0; p < out.plane_count && !direct; ++p) {
     const auto at = static_cast<std::size_t>(p);
     std::uint8_t* const plane = out.plane[at] + r * out.row_stride;
@@ -97,23 +110,32 @@ inline void encode_row_into(const Activation& activation, const float* x, Index 
   }
 }
 
-/// Activations `[rows, cols]` encoded: `value(r, k) = scale_r * (sum_p weight_p * plane_p[r, k] - zero_r)`.
-/// Const access is safe from any number of threads.
+/// How many scales and zeros a row of `layout` has under `activation`.
+[[nodiscard]] inline Index scale_groups_of(const Activation& activation, const KLayout& layout) {
+  return activation.block_size() > 0 ? layout.groups() : 1;
+}
+
+/// Activations `[rows, cols]` encoded: `value(r, k) = scale_r * (sum_p weight_p * plane_p[r, k] - zero_r)`, scale and
+/// zero of the row, or of the row and the group of k where the activation is a block format. Const access is safe from
+/// any number of threads.
 class EncodedMatrix {
  public:
   EncodedMatrix() = default;
 
   /// Makes room for other activations, which are then to be filled in. Allocates only where there was never that much.
-  void reset(Index rows, const KLayout& layout, int plane_count, const std::array<float, 2>& plane_weights) {
+  /// `scale_groups`: 1, or as many as the layout has groups.
+  void reset(Index rows, const KLayout& layout, int plane_count, const std::array<float, 2>& plane_weights,
+             Index scale_groups = 1) {
     planes_.reset(plane_count * rows * EncodedRows::stride_for(layout));
-    scale_.reset(rows);
-    zero_.reset(rows);
+    scale_.reset(rows * scale_groups);
+    zero_.reset(rows * scale_groups);
     sums_.reset(plane_count * rows * layout.groups());
     layout_ = layout;
     rows_ = rows;
     row_stride_ = EncodedRows::stride_for(layout);
     plane_count_ = plane_count;
     plane_weight_ = plane_weights;
+    scale_groups_ = scale_groups;
   }
 
   [[nodiscard]] Index rows() const { return rows_; }
@@ -122,8 +144,12 @@ class EncodedMatrix {
   [[nodiscard]] const KLayout& layout() const { return layout_; }
   [[nodiscard]] int plane_count() const { return plane_count_; }
   [[nodiscard]] float plane_weight(int p) const { return plane_weight_[static_cast<std::size_t>(p)]; }
-  [[nodiscard]] float scale(Index r) const { return scale_[r]; }
-  [[nodiscard]] float zero(Index r) const { return zero_[r]; }
+  /// Scales and zeros of a row: 1, or one for each group of the layout.
+  [[nodiscard]] Index scale_groups() const { return scale_groups_; }
+  [[nodiscard]] float scale(Index r, Index g = 0) const {
+    return scale_[scale_groups_ == 1 ? r : r * scale_groups_ + g];
+  }
+  [[nodiscard]] float zero(Index r, Index g = 0) const { return zero_[scale_groups_ == 1 ? r : r * scale_groups_ + g]; }
 
   /// The byte of plane p at (r, k). Unchecked, as are the other accessors.
   [[nodiscard]] std::uint8_t plane_value(int p, Index r, Index k) const {
@@ -135,9 +161,10 @@ class EncodedMatrix {
   }
   /// What element (r, k) stands for, in double; NaN in a row that was not finite.
   [[nodiscard]] double value(Index r, Index k) const {
-    double value = -static_cast<double>(zero(r));
+    const Index g = k / layout_.group;
+    double value = -static_cast<double>(zero(r, g));
     for (int p = 0; p < plane_count_; ++p) value += static_cast<double>(plane_weight(p)) * plane_value(p, r, k);
-    return static_cast<double>(scale(r)) * value;
+    return static_cast<double>(scale(r, g)) * value;
   }
   /// Bytes of planes, padding included, scales, zeros and sums.
   [[nodiscard]] Index bytes() const {
@@ -161,6 +188,7 @@ class EncodedMatrix {
     view.plane_count = m.plane_count_;
     view.plane_weight = m.plane_weight_;
     view.row_stride = m.row_stride_;
+    view.scale_groups = m.scale_groups_;
     view.scale = m.scale_.data();
     view.zero = m.zero_.data();
     for (int p = 0; p < m.plane_count_; ++p) {
@@ -175,21 +203,37 @@ class EncodedMatrix {
   Index row_stride_ = 0;
   int plane_count_ = 1;
   std::array<float, 2> plane_weight_{1, 1};
+  Index scale_groups_ = 1;
   AlignedBuffer<std::uint8_t> planes_;
   AlignedBuffer<float> scale_;
   AlignedBuffer<float> zero_;
   AlignedBuffer<std::int32_t> sums_;
 };
 
+/// The K axis of `cols` values under `activation`, in groups of `group` (0: one, or the blocks of a block format).
+/// Errors: groups that do not divide blocks.
+[[nodiscard]] inline KLayout encoded_layout(std::string_view where, const Activation& activation, Index cols,
+                                            Index group) {
+  const KLayout layout(cols, group > 0 ? group : activation.block_size());
+  if (!activation.fits_blocks(layout)) {
+    raise(where, "activation has blocks of ", activation.block_size(), " values, which groups of ", layout.group,
+          " do not divide");
+  }
+  return layout;
+}
+
 /// Encodes activations `[tokens, channels]`. `group` is the group size of the weight that they will meet (0: one
-/// group), which saves the product from summing them again. Class: exact, for any executor.
+/// group, or the blocks of a block format), which saves the product from summing them again. Class: exact, for any
+/// executor. Errors: groups that do not divide the blocks of a block format.
 template <Viewable M>
 [[nodiscard]] EncodedMatrix encode(const M& matrix, const Activation& activation, Index group = 0,
                                    ExecutorRef executor = {}) {
   const auto source = view(matrix);
   require_readable("encode", "matrix", source);
   EncodedMatrix encoded;
-  encoded.reset(source.rows, KLayout(source.cols, group), activation.plane_count(), activation.plane_weights());
+  const KLayout layout = encoded_layout("encode", activation, source.cols, group);
+  encoded.reset(source.rows, layout, activation.plane_count(), activation.plane_weights(),
+                scale_groups_of(activation, layout));
   const EncodedRowsOut out = encoded.rows_out();
   parallel_for(executor, source.rows, band_grain(source.cols), [&](Index first, Index last) {
     std::vector<float> scratch(static_cast<std::size_t>(source.cols));

@@ -51,9 +51,19 @@ template <ProductInput X>
   }
 }
 
-/// Refuses activations that cannot meet `w`: codes, where it takes floats.
+/// Refuses activations that cannot meet `w`: codes where it takes floats, blocks that its groups do not divide.
 template <ProductInput X>
 void require_meeting(std::string_view where, const PackedMatrix& w, const Activation& activation) {
+  if (!std::is_same_v<X, EncodedMatrix> && activation.block_size() > 0) {
+    if (!w.input_order().empty()) {
+      raise(where, "activation has a scale for each ", activation.block_size(), " values of a row, and packed weight ",
+            "has its columns in another order, which blocks do not survive");
+    }
+    if (!activation.fits_blocks(w.layout())) {
+      raise(where, "activation has blocks of ", activation.block_size(), " values, packed weight has groups of ",
+            w.layout().group, ": quantize the weight in groups of ", activation.block_size());
+    }
+  }
   if (!w.needs_floats()) return;
   if (std::is_same_v<X, EncodedMatrix>) {
     raise(where, "packed weight holds 8-bit floating-point codes, which meet float activations only, and x is encoded");

@@ -112,8 +112,8 @@ void encode_product_static(const ProductPlan& plan, const Rows& rows, Index firs
 [[nodiscard]] inline EncodedRows rows_from(const EncodedRows& x, Index begin, Index count) {
   EncodedRows part = x;
   part.rows = count;
-  part.scale += begin;
-  part.zero += begin;
+  part.scale += begin * x.scale_groups;
+  part.zero += begin * x.scale_groups;
   for (std::size_t p = 0; p < static_cast<std::size_t>(x.plane_count); ++p) {
     part.plane[p] += begin * x.row_stride;
     part.sum[p] += begin * x.layout.groups();
@@ -145,7 +145,7 @@ void encode_product_dynamic(const ProductPlan& plan, const Rows& rows, Index fir
       for (Index r = from; r < to; ++r) {
         const Index row = first + begin + r;
         encode_row_into(next, floats.row(r), row, out, codes.data() + worker * scratch_bytes);
-        if (!simd::is_finite(out.scale[row])) bad.note(row);
+        if (!simd::is_finite(out.scale[out.scale_index(row, 0)])) bad.note(row);  // all are, or none
       }
     });
   }
@@ -167,7 +167,8 @@ void matmul_encoded_into(const X& x, const PackedMatrix& w, EncodedMatrix& out, 
   if constexpr (std::is_same_v<X, EncodedMatrix>) {
     if (&x == &out) raise("matmul_encoded", "out is x itself, expected another matrix");
   }
-  out.reset(shape.rows, KLayout(w.rows(), next_group), next.plane_count(), next.plane_weights());
+  const KLayout layout = encoded_layout("matmul_encoded", next, w.rows(), next_group);
+  out.reset(shape.rows, layout, next.plane_count(), next.plane_weights(), scale_groups_of(next, layout));
   const EncodedRowsOut target = out.rows_out();
   const ProductPlan plan = plan_product(w, options, workspace);
   const OutputStage stage{options.bias, options.epilogue, options.residual};

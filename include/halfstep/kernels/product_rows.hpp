@@ -5,6 +5,7 @@
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/band_grain.hpp"
+#include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/parallel_for.hpp"
@@ -35,7 +36,8 @@ void for_row_bands(ExecutorRef executor, Index rows, Index cols, Index workers, 
 
 /// Room for `rows` encoded rows in memory of `workspace`.
 [[nodiscard]] inline EncodedRowsOut take_encoded_rows(Workspace& workspace, Index rows, const KLayout& layout,
-                                                      int plane_count, const std::array<float, 2>& plane_weights) {
+                                                      int plane_count, const std::array<float, 2>& plane_weights,
+                                                      Index scale_groups = 1) {
   EncodedRowsOut x;
   x.rows = rows;
   x.layout = layout;
@@ -46,8 +48,9 @@ void for_row_bands(ExecutorRef executor, Index rows, Index cols, Index workers, 
     x.plane[p] = workspace.take<std::uint8_t>(rows * x.row_stride).data();
     x.sum[p] = workspace.take<std::int32_t>(rows * layout.groups()).data();
   }
-  x.scale = workspace.take<float>(rows).data();
-  x.zero = workspace.take<float>(rows).data();
+  x.scale_groups = scale_groups;
+  x.scale = workspace.take<float>(rows * scale_groups).data();
+  x.zero = workspace.take<float>(rows * scale_groups).data();
   return x;
 }
 
@@ -55,8 +58,8 @@ void for_row_bands(ExecutorRef executor, Index rows, Index cols, Index workers, 
 template <class T>
 [[nodiscard]] EncodedRows encode_rows_for(const MatrixView<const T>& x, const Activation& activation,
                                           const PackedMatrix& w, Workspace& workspace, ExecutorRef executor) {
-  const EncodedRowsOut out =
-      take_encoded_rows(workspace, x.rows, w.layout(), activation.plane_count(), activation.plane_weights());
+  const EncodedRowsOut out = take_encoded_rows(workspace, x.rows, w.layout(), activation.plane_count(),
+                                               activation.plane_weights(), scale_groups_of(activation, w.layout()));
   const Index workers = std::min<Index>(x.rows, executor.concurrency());
   const Index padded_k = w.layout().padded_k();
   const std::span<float> floats = workspace.take<float>(2 * workers * padded_k);
@@ -87,12 +90,16 @@ inline void sum_planes(const EncodedRowsOut& x, Index m) {
 
 /// Rows that were encoded without knowing the weight, as `w` reads them: as they are where layout and order agree; with
 /// new sums where groups differ but every element stands at the same byte; else with their bytes moved. Memory comes
-/// from `workspace`. Class: exact.
+/// from `workspace`. Class: exact. Errors: rows with a scale for each group that would have to be regrouped.
 [[nodiscard]] inline EncodedRows fit_rows_to(const EncodedRows& x, const PackedMatrix& w, Workspace& workspace,
                                              ExecutorRef executor) {
   const KLayout& layout = w.layout();
   const bool in_order = w.input_order().empty();
   if (in_order && x.layout == layout) return x;
+  if (x.scale_groups != 1) {
+    raise("matmul", "x has a scale for each ", x.layout.group, " values of a row, packed weight has groups of ",
+          layout.group, in_order ? "" : " in another order", ": encode x with the group of the weight");
+  }
   EncodedRowsOut out = take_encoded_rows(workspace, x.rows, layout, x.plane_count, x.plane_weight);
   const bool stays = in_order && x.layout.is_plain() && layout.is_plain();
   for_row_bands(executor, x.rows, layout.k, executor.concurrency(), [&](Index, Index begin, Index end) {

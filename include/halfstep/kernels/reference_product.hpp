@@ -10,9 +10,9 @@
 ///     t    = sum_p sum_r w_p v_r D_pr - z_n sum_p w_p A_p - z_m sum_r v_r B_r + K_g z_m z_n
 ///     out  = sum_g float(t) * (s_m * s_n)
 ///
-/// t is double, its terms added in the order written (p before r); for integer zeros and weights it is exact. float(t)
-/// is rounded once, the two scales are multiplied as floats, that product times float(t) is rounded, and groups are
-/// added in ascending order. Class: ordered.
+/// s_m and z_m are those of the row, or of the row and the group. t is double, its terms added in the order written (p
+/// before r); for integer zeros and weights it is exact. float(t) is rounded once, the two scales are multiplied as
+/// floats, that product times float(t) is rounded, and groups are added in ascending order. Class: ordered.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
@@ -47,7 +47,7 @@ namespace halfstep::inline HALFSTEP_ABI {
 
 /// t of one output and group.
 [[nodiscard]] inline double reference_group(const EncodedRows& x, Index m, const PackedMatrix& w, Index n, Index g) {
-  const double zero_m = static_cast<double>(x.zero[m]), zero_n = static_cast<double>(w.zero(g)[n]);
+  const double zero_m = static_cast<double>(x.zero_of(m, g)), zero_n = static_cast<double>(w.zero(g)[n]);
   const Index first = w.layout().begin(g), length = w.layout().length(g);
   double t = 0, sum_a = 0, sum_b = 0;
   for (int p = 0; p < x.plane_count; ++p) {
@@ -84,7 +84,7 @@ namespace halfstep::inline HALFSTEP_ABI {
     for (Index n = 0; n < w.rows(); ++n) {
       float sum = 0;
       for (Index g = 0; g < w.layout().groups(); ++g) {
-        const float scale = simd::pinned(x.scale[m] * w.scale(g)[n]);
+        const float scale = simd::pinned(x.scale_of(m, g) * w.scale(g)[n]);
         const float part = simd::pinned(static_cast<float>(reference_group(x, m, w, n, g)) * scale);
         sum = g == 0 ? part : sum + part;
       }
