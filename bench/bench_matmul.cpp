@@ -1,7 +1,7 @@
 /// Products of 8-bit activations, affine, symmetric and encoded on the way in, with weights of 8 and 4 bits in steps,
 /// FP4, NF4 and ternary ones, beside the float and int8 products of other libraries where these are installed. FP4, NF4
 /// and ternary weights are met by affine activations only (`u8`): what differs is the weight's planes. `mxfp4_mxfp4`
-/// and `nvfp4_nvfp4` have a scale for each 32 or 16 values on both sides.
+/// and `nvfp4_nvfp4` have a scale for each 32 or 16 values on both sides, `bin_bin` is signs with signs.
 ///
 /// Rows are named `matmul/<activation>_<weight>/M:197/N:3072/K:768/threads:1`. Counters: GOPS (2 M N K per second, CPU
 /// time with one thread), GBps (bytes of the packed weight per second), limit_share (of the int8 limit that this
@@ -186,6 +186,19 @@ void add_blocks(const std::string& name, const Shape& shape) {
   });
 }
 
+/// Signs with signs, by xor and counts.
+void add_signs(const Shape& shape) {
+  add_row("bin_bin", shape, 1, [=](double& weight_bytes) -> std::function<void(hs::MatrixF&)> {
+    const Operands& data = operands(shape);
+    auto packed = std::make_shared<hs::PackedSigns>(
+        hs::pack(hs::signs_of(hs::quantize<hs::Binary>(data.w, {.tiling = hs::per_row()}))));
+    const float scale = data.x.cwiseAbs().mean();
+    auto encoded = std::make_shared<hs::SignMatrix>(hs::encode_signs(data.x, hs::Binary{scale, 0.0f}));
+    weight_bytes = static_cast<double>(packed->bytes());
+    return [=](hs::MatrixF& y) { hs::sign_matmul_into(*encoded, *packed, hs::mutable_view(y)); };
+  });
+}
+
 void add_peers(const Shape& shape) {
   for (const halfstep_bench::Peer& peer : halfstep_bench::peers()) {
     add_row(peer.name, shape, 1, [=](double& weight_bytes) {
@@ -218,6 +231,7 @@ int main(int argc, char** argv) {
     for (const auto& [weight, pack] : other_weights()) add_ours("u8", weight, pack, shape, 1);
     add_blocks<hs::MXFP4>("mxfp4", shape);
     add_blocks<hs::NVFP4>("nvfp4", shape);
+    add_signs(shape);
   }
   benchmark::RunSpecifiedBenchmarks();
   return 0;

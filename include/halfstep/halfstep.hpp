@@ -65,6 +65,8 @@
 #include "halfstep/kernels/residual_matrix.hpp"
 #include "halfstep/kernels/shift_gelu.hpp"
 #include "halfstep/kernels/shiftmax.hpp"
+#include "halfstep/kernels/sign_matmul.hpp"
+#include "halfstep/kernels/sign_matrix.hpp"
 #include "halfstep/kernels/softmax.hpp"
 #include "halfstep/kernels/split_matmul.hpp"
 #include "halfstep/kernels/split_matrix.hpp"
