@@ -48,6 +48,7 @@
 // kernels: codes in and out of matrices, packing, products
 #include "halfstep/kernels/dense_product.hpp"
 #include "halfstep/kernels/dyadic.hpp"
+#include "halfstep/kernels/encode_into.hpp"
 #include "halfstep/kernels/encoded_matrix.hpp"
 #include "halfstep/kernels/explain.hpp"
 #include "halfstep/kernels/factor_layer_norm.hpp"
@@ -70,6 +71,7 @@
 #include "halfstep/kernels/softmax.hpp"
 #include "halfstep/kernels/split_matmul.hpp"
 #include "halfstep/kernels/split_matrix.hpp"
+#include "halfstep/kernels/sum_bounds.hpp"
 #include "halfstep/kernels/table_matmul.hpp"
 #include "halfstep/kernels/unpack.hpp"
 #include "halfstep/kernels/vector_matmul.hpp"
