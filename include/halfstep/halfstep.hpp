@@ -48,6 +48,7 @@
 // kernels: codes in and out of matrices, packing, products
 #include "halfstep/kernels/dense_product.hpp"
 #include "halfstep/kernels/dyadic.hpp"
+#include "halfstep/kernels/encode_codes.hpp"
 #include "halfstep/kernels/encode_into.hpp"
 #include "halfstep/kernels/encoded_matrix.hpp"
 #include "halfstep/kernels/explain.hpp"
