@@ -30,15 +30,23 @@ class SerialExecutor;
 class ThreadPool;
 class Workspace;
 struct BuildInfo;
-struct LinearView;
+template <class T>
+struct BasicLinearView;
+using LinearView = BasicLinearView<float>;
 template <class T>
 struct MatrixView;
-struct MutableVectorView;
-struct NormView;
+template <class T>
+struct BasicMutableVectorView;
+using MutableVectorView = BasicMutableVectorView<float>;
+template <class T>
+struct BasicNormView;
+using NormView = BasicNormView<float>;
 struct Range;
 struct Shape;
 struct Tiling;
-struct VectorView;
+template <class T>
+struct BasicVectorView;
+using VectorView = BasicVectorView<float>;
 
 // quantizers
 template <int Bits>

@@ -47,3 +47,15 @@ TEST_CASE("a linear layer has a bias for each output, or none", "[linear_view]")
   CHECK(layer.out_features() == 3);
   CHECK(layer.in_features() == 4);
 }
+
+TEST_CASE("layers of doubles are viewed like those of floats", "[linear_view]") {
+  hs::MatrixD weight = hs::MatrixD::Ones(3, 2);
+  std::vector<double> bias;
+  const hs::BasicLinearView<double> layer{hs::mutable_view(weight), bias};
+  CHECK(layer.out_features() == 3);
+  hs::require_consistent("test", "layer", layer);
+  CHECK(layer.bias.get_or_create("test", 3).size == 3);
+  CHECK(bias == std::vector<double>(3));
+  bias.push_back(0);
+  CHECK_RAISES(hs::require_consistent("test", "layer", layer), "layer has a bias of 4 elements, expected 3");
+}

@@ -49,3 +49,15 @@ TEST_CASE("rows that are arrays of floats are copied as well", "[read_row]") {
   hs::copy_rows(hs::MatrixView(memory.data(), 2, 3), copy.data());
   CHECK(copy == memory);
 }
+
+TEST_CASE("rows are read as doubles where the scratch is of doubles", "[read_row]") {
+  const std::vector<double> doubles{1e300, 0.1, -3};
+  const hs::MatrixView<const double> exact(doubles.data(), 1, 3);
+  std::vector<double> scratch(3);
+  CHECK(hs::read_row(exact, 0, scratch.data()) == doubles.data());  // nothing to convert
+  const std::vector<float> floats{0.1f, 2, 3, 4};
+  const hs::MatrixView<const float> strided(floats.data(), 2, 2, 1, 2);
+  CHECK(hs::read_row(strided, 0, scratch.data()) == scratch.data());
+  CHECK(scratch[0] == static_cast<double>(0.1f));
+  CHECK(scratch[1] == 3);
+}

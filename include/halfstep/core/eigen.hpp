@@ -60,12 +60,15 @@ class TensorMap;  // of unsupported/Eigen/CXX11/Tensor, which the user includes 
 
 namespace halfstep::inline HALFSTEP_ABI {
 
+/// A row-major matrix of float or double.
+template <class Scalar>
+using MatrixOf = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 /// A row-major float matrix: what the library returns, `[rows, cols]`.
-using MatrixF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using MatrixF = MatrixOf<float>;
 /// A row-major matrix of codes.
 using MatrixU8 = Eigen::Matrix<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 /// A row-major double matrix.
-using MatrixD = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using MatrixD = MatrixOf<double>;
 
 /// The storage type that the library reads for an Eigen scalar: Eigen's 16-bit types have the bits of ours.
 template <class Scalar>

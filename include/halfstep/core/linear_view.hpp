@@ -8,41 +8,42 @@
 #include "halfstep/core/vector_view.hpp"
 
 #include <concepts>
-#include <cstddef>
+#include <string_view>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
 /// The place where a layer keeps its bias, which may still be empty: whoever folds a shift into the layer then creates
 /// the bias there. Refers to the owner's container, which must outlive it. Trivially copyable.
-class BiasSlot {
+template <class T>
+class BasicBiasSlot {
  public:
   /// No bias, and no place for one.
-  constexpr BiasSlot() = default;
+  constexpr BasicBiasSlot() = default;
 
   /// A bias of a fixed size in memory that cannot grow.
-  constexpr BiasSlot(MutableVectorView bias) : fixed_(bias) {}  // NOLINT(google-explicit-constructor)
+  constexpr BasicBiasSlot(BasicMutableVectorView<T> bias) : fixed_(bias) {}  // NOLINT(google-explicit-constructor)
 
   /// A container of floats that can be resized (std::vector<float>, Eigen::VectorXf); empty: no bias yet.
   template <class V>
-  requires(!std::same_as<V, BiasSlot> && FloatsInARow<V, float> &&
+  requires(!std::same_as<V, BasicBiasSlot> && FloatsInARow<V, T> &&
            requires(V & v) {
              v.resize(v.size());
-           }) constexpr BiasSlot(V& storage)  // NOLINT(google-explicit-constructor): as views convert
+           }) constexpr BasicBiasSlot(V& storage)  // NOLINT(google-explicit-constructor): as views convert
       : storage_(&storage),
-        get_([](void* v) { return MutableVectorView(*static_cast<V*>(v)); }),
+        get_([](void* v) { return BasicMutableVectorView<T>(*static_cast<V*>(v)); }),
         create_([](void* v, Index size) {
           V& bias = *static_cast<V*>(v);
           bias.resize(static_cast<decltype(bias.size())>(size));
-          for (Index i = 0; i < size; ++i) bias.data()[i] = 0.0f;
+          for (Index i = 0; i < size; ++i) bias.data()[i] = T(0);
         }) {}
 
   /// The bias as it is now; empty where there is none.
-  [[nodiscard]] MutableVectorView get() const { return storage_ == nullptr ? fixed_ : get_(storage_); }
+  [[nodiscard]] BasicMutableVectorView<T> get() const { return storage_ == nullptr ? fixed_ : get_(storage_); }
   /// Whether a bias is there, or can be created.
   [[nodiscard]] bool available() const { return storage_ != nullptr || !fixed_.empty(); }
 
   /// The bias; where there is none, one of `size` zeros is created. Errors: no place for a bias.
-  [[nodiscard]] MutableVectorView get_or_create(std::string_view where, Index size) const {
+  [[nodiscard]] BasicMutableVectorView<T> get_or_create(std::string_view where, Index size) const {
     if (get().empty() && size > 0) {
       if (storage_ == nullptr) raise(where, "the layer has no bias and no place for one");
       create_(storage_, size);
@@ -51,25 +52,31 @@ class BiasSlot {
   }
 
  private:
-  MutableVectorView fixed_;
+  BasicMutableVectorView<T> fixed_;
   void* storage_ = nullptr;
-  MutableVectorView (*get_)(void*) = nullptr;
+  BasicMutableVectorView<T> (*get_)(void*) = nullptr;
   void (*create_)(void*, Index) = nullptr;
 };
 
+using BiasSlot = BasicBiasSlot<float>;
+
 /// `y = x * weight^T + bias`, weight `[out_features, in_features]`, bias `[out_features]`.
-struct LinearView {
-  MatrixView<float> weight;
-  BiasSlot bias;
+template <class T>
+struct BasicLinearView {
+  MatrixView<T> weight;
+  BasicBiasSlot<T> bias;
 
   [[nodiscard]] Index out_features() const { return weight.rows; }
   [[nodiscard]] Index in_features() const { return weight.cols; }
 };
 
+using LinearView = BasicLinearView<float>;
+
 /// Refuses a layer whose bias has another size than its weight has rows.
-inline void require_consistent(std::string_view where, std::string_view argument, const LinearView& layer) {
+template <class T>
+void require_consistent(std::string_view where, std::string_view argument, const BasicLinearView<T>& layer) {
   require_readable(where, argument, layer.weight);
-  const MutableVectorView bias = layer.bias.get();
+  const BasicMutableVectorView<T> bias = layer.bias.get();
   if (!bias.empty() && bias.size != layer.out_features()) {
     raise(where, argument, " has a bias of ", bias.size, " elements, expected ", layer.out_features(),
           " (its out_features)");

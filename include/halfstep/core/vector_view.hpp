@@ -30,16 +30,18 @@ constexpr void require_side_by_side(std::string_view where, const V& v) {
 }
 
 /// `size` floats side by side; empty by default. Converts from anything with `data()` and `size()` whose floats lie
-/// side by side (std::vector, std::span, an Eigen vector), which must outlive it.
-struct VectorView {
-  const float* data = nullptr;
+/// side by side (std::vector, std::span, an Eigen vector), which must outlive it. `VectorView` is that of float;
+/// transforms are written for double as well.
+template <class T>
+struct BasicVectorView {
+  const T* data = nullptr;
   Index size = 0;
 
-  constexpr VectorView() = default;
-  constexpr VectorView(const float* data_, Index size_) : data(data_), size(size_) {}
+  constexpr BasicVectorView() = default;
+  constexpr BasicVectorView(const T* data_, Index size_) : data(data_), size(size_) {}
 
   template <class V>
-  requires(!std::same_as<V, VectorView> && FloatsInARow<const V, const float>) constexpr VectorView(
+  requires(!std::same_as<V, BasicVectorView> && FloatsInARow<const V, const T>) constexpr BasicVectorView(
       const V& v)  // NOLINT(google-explicit-constructor): as spans convert
       : data(v.data()), size(static_cast<Index>(v.size())) {
     require_side_by_side("VectorView", v);
@@ -47,30 +49,35 @@ struct VectorView {
 
   [[nodiscard]] constexpr bool empty() const { return size == 0; }
   /// Element i, 0 <= i < size. Unchecked.
-  [[nodiscard]] constexpr float operator[](Index i) const { return data[i]; }
+  [[nodiscard]] constexpr T operator[](Index i) const { return data[i]; }
 };
 
+using VectorView = BasicVectorView<float>;
+
 /// `size` floats side by side that may be written; empty by default. Made like a `VectorView`, and converts to one.
-struct MutableVectorView {
-  float* data = nullptr;
+template <class T>
+struct BasicMutableVectorView {
+  T* data = nullptr;
   Index size = 0;
 
-  constexpr MutableVectorView() = default;
-  constexpr MutableVectorView(float* data_, Index size_) : data(data_), size(size_) {}
+  constexpr BasicMutableVectorView() = default;
+  constexpr BasicMutableVectorView(T* data_, Index size_) : data(data_), size(size_) {}
 
   template <class V>
-  requires(!std::same_as<std::remove_const_t<V>, MutableVectorView> &&
-           FloatsInARow<V, float>) constexpr MutableVectorView(V& v)  // NOLINT(google-explicit-constructor): as spans
-                                                                      // convert
+  requires(!std::same_as<std::remove_const_t<V>, BasicMutableVectorView> &&
+           FloatsInARow<V, T>) constexpr BasicMutableVectorView(V& v)  // NOLINT(google-explicit-constructor): as spans
+                                                                       // convert
       : data(v.data()), size(static_cast<Index>(v.size())) {
     require_side_by_side("MutableVectorView", v);
   }
 
-  constexpr operator VectorView() const { return {data, size}; }  // NOLINT(google-explicit-constructor)
+  constexpr operator BasicVectorView<T>() const { return {data, size}; }  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] constexpr bool empty() const { return size == 0; }
   /// Element i, 0 <= i < size. Unchecked.
-  [[nodiscard]] constexpr float& operator[](Index i) const { return data[i]; }
+  [[nodiscard]] constexpr T& operator[](Index i) const { return data[i]; }
 };
+
+using MutableVectorView = BasicMutableVectorView<float>;
 
 }  // namespace halfstep::inline HALFSTEP_ABI
