@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "halfstep/core/eigen.hpp"
+#include "halfstep/core/thread_pool.hpp"
 #include "support/catch.hpp"
+#include "support/double_layers.hpp"
 #include "support/float_matrix.hpp"
 
 using namespace halfstep;
@@ -123,4 +125,79 @@ TEST_CASE("a fold that cannot be done changes nothing") {
   CHECK(gain == std::vector<float>(4, 1.0f));
   CHECK(consumer.weight.values == before.weight.values);
   CHECK(consumer.bias == before.bias);
+}
+
+TEST_CASE("apply(x) * fold(w)^T = x * w^T in doubles") {
+  for (const Index channels : {1, 2, 37, 64}) {
+    CAPTURE(channels);
+    const MatrixD x = random_doubles(5, channels, 31), shift = random_doubles(1, channels, 32);
+    BasicShiftScale<double> t{{shift.data(), shift.data() + channels}, {}};
+    for (Index c = 0; c < channels; ++c) t.scale.push_back(std::exp(0.3 * shift(0, c)));  // about 1/3 to 3
+    DoubleLayer before = random_double_layer(7, channels, 33), after = before;
+    fold(t, {after.view()});
+    // Terms: 5 deviations times 5 deviations, scales cancel; the shift's part once more.
+    check_identity(before, x, after, apply(t, x), 2 * 25);
+    CHECK(x.rows() == 5);
+  }
+  const BasicShiftScale<double> shifts{{0.5, -2}, {}};
+  DoubleLayer bare = random_double_layer(3, 2, 34), bare_before = bare;
+  bare.bias.clear();
+  bare_before.bias.clear();
+  fold(shifts, {bare.view()});
+  CHECK(bare.bias.size() == 3);
+  const MatrixD x = random_doubles(4, 2, 35);
+  check_identity(bare_before, x, bare, apply(shifts, x), 2 * 25);
+}
+
+TEST_CASE("nothing to fold into changes nothing, and no rows and one channel are layers, too") {
+  fold(random_transform(3), {});
+  Layer empty = random_layer(0, 3, 41), single = random_layer(2, 1, 42);
+  empty.bias.clear();
+  fold(random_transform(3), {empty.view()});
+  CHECK(empty.bias.empty());
+  const Layer before = single;
+  fold(ShiftScale{{}, {2}}, {single.view()});
+  for (Index o = 0; o < 2; ++o) CHECK(single.weight(o, 0) == 2 * before.weight(o, 0));
+  CHECK(apply(random_transform(3), FloatMatrix(0, 3).view()).rows() == 0);
+}
+
+TEST_CASE("folds are the same on any number of threads") {
+  const ShiftScale t = random_transform(301);
+  Layer serial = random_layer(400, 301, 43), pooled = serial;
+  ThreadPool pool(3);
+  fold(t, {serial.view()});
+  fold(t, {pooled.view()}, pool);
+  CHECK(first_difference(serial.weight.view(), pooled.weight.view()).empty());
+  CHECK(serial.bias == pooled.bias);
+}
+
+TEST_CASE("a norm's own gain and bias go into what reads it") {
+  const FloatMatrix normalized = random_matrix(6, 9, 44);
+  std::vector<float> gain = random_matrix(1, 9, 45).values, bias = random_matrix(1, 9, 46).values;  // of any sign
+  MatrixF x(6, 9);
+  for (Index r = 0; r < 6; ++r) {
+    for (Index c = 0; c < 9; ++c) {
+      x(r, c) = normalized(r, c) * gain[static_cast<std::size_t>(c)] + bias[static_cast<std::size_t>(c)];
+    }
+  }
+  const Layer before = random_layer(4, 9, 47);
+  Layer after = before, fixed = before;
+  const std::vector<float> old_gain = gain, old_bias = bias;
+  CHECK_RAISES(fold_norm(NormView{NormKind::layer_norm, gain, bias}, {LinearView{fixed.weight.view(), {}}}),
+               "fold_norm: consumer has no bias and no place for one");
+  CHECK_RAISES(fold_norm(NormView{NormKind::layer_norm, gain}, {random_layer(2, 8, 48).view()}),
+               "fold_norm: consumer has 8 in_features, expected 9 (channels)");
+  CHECK((gain == old_gain && bias == old_bias && fixed.weight.values == before.weight.values));
+
+  fold_norm(NormView{NormKind::layer_norm, gain, bias}, {after.view()});
+  CHECK(gain == std::vector<float>(9, 1.0f));
+  CHECK(bias == std::vector<float>(9, 0.0f));
+  check_same(before, x, after, apply(ShiftScale{}, normalized.view()));
+
+  std::vector<float> rms_gain = old_gain;
+  Layer reader = before;
+  reader.bias.clear();
+  fold_norm(NormView{NormKind::rms_norm, rms_gain}, {reader.view()});
+  CHECK(reader.bias.empty());
+  for (Index o = 0; o < 4; ++o) CHECK(reader.weight(o, 3) == before.weight(o, 3) * old_gain[3]);
 }

@@ -7,24 +7,21 @@
 ///
 /// With noise over one step, every x has the mean squared error step^2 / 12, where without it x has the square of its
 /// distance from the grid: it pays where the density peaks off the grid. The transform is a `ShiftScale` of shift -N:
-/// `apply` adds the noise, `fold` puts it into the layer in front, and the consumer's bias comes from here, because it
-/// is the quantized weight that multiplies.
+/// `apply` adds the noise, `fold` puts it into the layer in front, and the consumer's bias comes from `folded_bias`,
+/// because it is the quantized weight that multiplies.
 ///
 /// Source: Liu et al., "NoisyQuant: Noisy Bias-Enhanced Post-Training Activation Quantization for Vision Transformers",
 /// CVPR 2023. The paper draws N uniformly over a range tied to the step, which is what `uniform_noise` does; the
 /// published program searches a mean and an amplitude along a random direction, which `with_noise` takes.
 
-#include "halfstep/calibrators/transform/fold.hpp"
+#include "halfstep/calibrators/transform/folded_bias.hpp"
 #include "halfstep/calibrators/transform/shift_scale.hpp"
 #include "halfstep/config.hpp"
-#include "halfstep/core/eigen.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/finite.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/random.hpp"
 #include "halfstep/core/vector_view.hpp"
-#include "halfstep/kernels/quantize.hpp"
-#include "halfstep/kernels/quantized_matrix.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -59,23 +56,6 @@ namespace halfstep::inline HALFSTEP_ABI {
     t.shift.push_back((0.5f - random.uniform(static_cast<std::uint64_t>(c))) * step);
   }
   return t;
-}
-
-/// The bias of a layer whose quantized weight meets transformed activations: `b + Wq shift`, which is `b - Wq N` for
-/// noise N. `bias` may be empty: zeros. Class: ordered. Errors: sizes that do not fit; a transform that scales, whose
-/// scales must be in the weight before it is quantized.
-template <ScalarQuantizer Q>
-[[nodiscard]] std::vector<float> folded_bias(const ShiftScale& t, const QuantizedMatrix<Q>& weight, VectorView bias) {
-  if (!t.scale.empty()) raise("folded_bias", "the transform scales: fold it before the weight is quantized");
-  require_transform("folded_bias", t, weight.cols());
-  if (!bias.empty() && bias.size != weight.rows()) {
-    raise("folded_bias", "bias has ", bias.size, " elements, weight has ", weight.rows(), " rows (its out_features)");
-  }
-  std::vector<float> folded(static_cast<std::size_t>(weight.rows()));
-  for (Index o = 0; o < bias.size; ++o) folded[static_cast<std::size_t>(o)] = bias[o];
-  MatrixF decoded = dequantize(weight);
-  fold_into_consumer(t, {mutable_view(decoded), folded});
-  return folded;
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -24,36 +24,46 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// `x'_c = (x_c - shift_c) / scale_c`. Either vector has one entry per channel, or none: no shift, no scale.
-struct ShiftScale {
-  std::vector<float> shift;
-  std::vector<float> scale;  ///< positive
+/// `x'_c = (x_c - shift_c) / scale_c`. Either vector has one entry per channel, or none: no shift, no scale. `Scalar`
+/// is float (`ShiftScale`) or double.
+template <class Scalar>
+struct BasicShiftScale {
+  std::vector<Scalar> shift;
+  std::vector<Scalar> scale;  ///< positive
 
-  friend bool operator==(const ShiftScale&, const ShiftScale&) = default;
+  friend bool operator==(const BasicShiftScale&, const BasicShiftScale&) = default;
 
   /// Number of channels; 0 for a transform that does nothing.
   [[nodiscard]] Index channels() const { return static_cast<Index>(std::max(shift.size(), scale.size())); }
-  [[nodiscard]] float shift_of(Index c) const { return shift.empty() ? 0.0f : shift[static_cast<std::size_t>(c)]; }
-  [[nodiscard]] float scale_of(Index c) const { return scale.empty() ? 1.0f : scale[static_cast<std::size_t>(c)]; }
+  [[nodiscard]] Scalar shift_of(Index c) const {
+    return shift.empty() ? Scalar(0) : shift[static_cast<std::size_t>(c)];
+  }
+  [[nodiscard]] Scalar scale_of(Index c) const {
+    return scale.empty() ? Scalar(1) : scale[static_cast<std::size_t>(c)];
+  }
   /// Whether any shift is not 0, so that consumers need a bias.
   [[nodiscard]] bool has_shift() const {
-    return std::any_of(shift.begin(), shift.end(), [](float s) { return s != 0; });
+    return std::any_of(shift.begin(), shift.end(), [](Scalar s) { return s != 0; });
   }
 };
 
+/// The transform of float layers, which is what calibrators return.
+using ShiftScale = BasicShiftScale<float>;
+
 /// Refuses a transform that is not one of `channels` channels: another number of entries, a shift that is not finite, a
 /// scale that is not positive and finite.
-inline void require_transform(std::string_view where, const ShiftScale& t, Index channels) {
-  const auto check_size = [&](std::string_view argument, const std::vector<float>& values) {
+template <class Scalar>
+void require_transform(std::string_view where, const BasicShiftScale<Scalar>& t, Index channels) {
+  const auto check_size = [&](std::string_view argument, const std::vector<Scalar>& values) {
     if (values.empty() || static_cast<Index>(values.size()) == channels) return;
     raise(where, argument, " of the transform has ", values.size(), " entries, expected ", channels, " (channels)");
   };
   check_size("shift", t.shift);
   check_size("scale", t.scale);
   for (std::size_t c = 0; c < t.shift.size(); ++c) {
-    if (!is_finite_bits(t.shift[c])) {
-      raise(where, "shift of channel ", c, " is ", name_of_non_finite(t.shift[c]), ", expected a finite number");
-    }
+    if (is_finite_bits(t.shift[c])) continue;
+    raise(where, "shift of channel ", c, " is ", name_of_non_finite(static_cast<float>(t.shift[c])),
+          ", expected a finite number");
   }
   for (std::size_t c = 0; c < t.scale.size(); ++c) {
     if (!(is_finite_bits(t.scale[c]) && t.scale[c] > 0)) {
@@ -62,17 +72,18 @@ inline void require_transform(std::string_view where, const ShiftScale& t, Index
   }
 }
 
-/// The transformed activations of x `[tokens, channels]`: one subtraction and one division each; scales and shifts that
-/// are not there are left out. Class: exact, for any executor. Errors: a transform of another number of channels.
-template <Viewable M>
-[[nodiscard]] MatrixF apply(const ShiftScale& t, const M& x, ExecutorRef executor = {}) {
+/// The transformed activations of x `[tokens, channels]`, of the transform's scalar: one subtraction and one division
+/// each; scales and shifts that are not there are left out. Class: exact, for any executor. Errors: a transform of
+/// another number of channels.
+template <class Scalar, Viewable M>
+[[nodiscard]] MatrixOf<Scalar> apply(const BasicShiftScale<Scalar>& t, const M& x, ExecutorRef executor = {}) {
   const auto source = view(x);
   require_readable("apply", "x", source);
   require_transform("apply", t, source.cols);
-  MatrixF out(source.rows, source.cols);
+  MatrixOf<Scalar> out(source.rows, source.cols);
   parallel_for(executor, source.rows, band_grain(source.cols), [&](Index first, Index last) {
     for (Index r = first; r < last; ++r) {
-      float* const to = out.data() + r * source.cols;
+      Scalar* const to = out.data() + r * source.cols;
       copy_row(source, r, to);
       if (!t.shift.empty()) {
         for (Index c = 0; c < source.cols; ++c) to[c] -= t.shift[static_cast<std::size_t>(c)];
