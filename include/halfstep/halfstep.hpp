@@ -79,12 +79,16 @@
 #include "halfstep/kernels/vector_matrix.hpp"
 
 // calibrators
+#include "halfstep/calibrators/range/dual_clip.hpp"
 #include "halfstep/calibrators/range/headwise_range.hpp"
 #include "halfstep/calibrators/range/histogram.hpp"
 #include "halfstep/calibrators/range/min_max.hpp"
 #include "halfstep/calibrators/range/mse_range.hpp"
+#include "halfstep/calibrators/range/noise_search.hpp"
 #include "halfstep/calibrators/range/percentile.hpp"
+#include "halfstep/calibrators/range/power_of_two_factors.hpp"
 #include "halfstep/calibrators/range/running_average.hpp"
+#include "halfstep/calibrators/range/running_percentile_max.hpp"
 #include "halfstep/calibrators/rounding/codebook_candidates.hpp"
 #include "halfstep/calibrators/rounding/k_means.hpp"
 #include "halfstep/calibrators/transform/fold.hpp"

@@ -101,4 +101,17 @@ template <int Bits>
   return {step > outlier_free_least_scale ? step : outlier_free_least_scale, zero_point};
 }
 
+/// The least scale of Quamba's activation quantizers.
+inline constexpr float quamba_least_scale = 1e-6f;
+
+/// Quamba, symmetric: `scale = max(absmax / (L/2 - 1), 1e-6)`, 127 at 8 bits, codes over the whole of -L/2 .. L/2 - 1.
+/// The floor of 1e-5 that the published observers put on absmax is below that of the scale. Range: of a
+/// `RunningPercentileMax` for the input of the scan and for its state, of a `MinMax` for all else.
+/// Source: Chiang et al., "Quamba", 2024, published observers.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> quamba_fit(const Range& range) {
+  const float step = absmax(range) / static_cast<float>((1 << (Bits - 1)) - 1);
+  return {step > quamba_least_scale ? step : quamba_least_scale, 1 << (Bits - 1)};
+}
+
 }  // namespace halfstep::inline HALFSTEP_ABI
