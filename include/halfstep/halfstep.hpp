@@ -83,6 +83,7 @@
 #include "halfstep/calibrators/range/headwise_range.hpp"
 #include "halfstep/calibrators/range/histogram.hpp"
 #include "halfstep/calibrators/range/min_max.hpp"
+#include "halfstep/calibrators/range/minifloat_search.hpp"
 #include "halfstep/calibrators/range/mse_range.hpp"
 #include "halfstep/calibrators/range/noise_search.hpp"
 #include "halfstep/calibrators/range/percentile.hpp"
