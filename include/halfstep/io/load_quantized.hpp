@@ -8,6 +8,7 @@
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/tiling.hpp"
+#include "halfstep/io/described_tensors.hpp"
 #include "halfstep/io/dtype.hpp"
 #include "halfstep/io/io_error.hpp"
 #include "halfstep/io/json.hpp"
@@ -20,14 +21,12 @@
 #include "halfstep/quantizers/scale_storage.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
 #include <vector>
 
@@ -46,28 +45,18 @@ struct QuantizedDescription {
 /// Reads one matrix of an open file; everything that it says is checked before it is used.
 class QuantizedReader {
  public:
-  /// Sizes of a matrix, and of its granules, up to which a file is believed.
-  static constexpr Index largest_size = (Index{1} << 31) - 1;
-  /// Bytes that an allocation may have beyond the file's own.
-  static constexpr std::size_t allowance = std::size_t{64} << 20;
-
-  QuantizedReader(const SafetensorsFile& file, std::string_view name) : file_(file), name_(name) {}
+  QuantizedReader(const SafetensorsFile& file, std::string_view name)
+      : tensors_(file, "quantized matrix", name), file_(file), name_(name) {}
 
   [[nodiscard]] QuantizedDescription description() const {
-    require_format();
-    const auto entry = file_.metadata().find(quantized_tensor_key(name_));
-    if (entry == file_.metadata().end()) {
-      raise_io(IoErrorCode::not_found, file_.path(), "describes no quantized matrix ", in_quotes(name_));
-    }
-    const nlohmann::json json =
-        parse_json(entry->second, file_.path(), concat("description of the quantized matrix ", in_quotes(name_)));
-    if (!json.is_object()) fail(IoErrorCode::syntax, "has a description that is not a JSON object");
+    tensors_.require_version(quantized_format_key, quantized_format_version);
+    const nlohmann::json json = tensors_.description(quantized_tensor_key(name_));
     const auto params = json.find("params");
     if (params == json.end() || !params->is_object()) fail(IoErrorCode::type, "has no object \"params\"");
-    const auto scheme = json.find("scheme");
-    if (scheme == json.end() || !scheme->is_string()) fail(IoErrorCode::type, "has no string \"scheme\"");
-    return {scheme->get<std::string>(), number(json, "scheme_version"), number(json, "bits"),
-            number(json, "axis"),       number(json, "group"),          number(*params, "tile_rows")};
+    const auto number = [&](const char* key) { return tensors_.number(json, key); };
+    return {
+        tensors_.text(json, "scheme"),        number("scheme_version"), number("bits"), number("axis"), number("group"),
+        tensors_.number(*params, "tile_rows")};
   }
 
   /// Refuses a description of something else than codes of `Q`.
@@ -84,35 +73,10 @@ class QuantizedReader {
     if (d.axis != 1) fail(IoErrorCode::unsupported, "has groups along axis ", d.axis, ", expected 1");
   }
 
-  [[nodiscard]] Shape shape() const {
-    const std::string part = part_name(name_, "shape");
-    file_.require_shape(part, {2}, "rows and columns");
-    require_dtype(part, DType::I64);
-    const auto sizes = file_.integers<std::int64_t>(part);
-    for (const std::int64_t size : sizes) {
-      if (size < 0 || size > largest_size) fail(IoErrorCode::range, "has a size of ", size, " in \"shape\"");
-    }
-    return {sizes[0], sizes[1]};
-  }
+  [[nodiscard]] Shape shape() const { return tensors_.shape(); }
 
   [[nodiscard]] Tiling tiling(const QuantizedDescription& d, Shape shape) const {
-    Tiling tiling{d.tile_rows, d.group, {}};
-    const std::string part = part_name(name_, "groups");
-    if (!file_.contains(part)) return tiling;
-    file_.require_shape(part, {shape.cols}, "columns");
-    require_dtype(part, DType::I32);
-    tiling.column_groups = file_.integers<std::int32_t>(part);
-    std::vector<bool> is_used;
-    for (const std::int32_t group : tiling.column_groups) {
-      if (group < 0 || group >= shape.cols) fail(IoErrorCode::range, "sends a column to group ", group);
-      const auto at = static_cast<std::size_t>(group);
-      if (at >= is_used.size()) is_used.resize(at + 1);
-      is_used[at] = true;
-    }
-    if (std::find(is_used.begin(), is_used.end(), false) != is_used.end()) {
-      fail(IoErrorCode::value, "has a group without a column in \"groups\"");
-    }
-    return tiling;
+    return {d.tile_rows, d.group, tensors_.column_groups(shape.cols)};
   }
 
   /// Refuses codes of another type or shape, and bits that belong to no code.
@@ -152,9 +116,9 @@ class QuantizedReader {
     });
     // Narrow scales and a tensor's scale are read as floats, one for each granule; all else is as large as in the file.
     const std::size_t bytes = static_cast<std::size_t>(grid.count()) * sizeof(float);
-    if (bytes > file_.size() + allowance) {
+    if (bytes > file_.size() + DescribedTensors::allowance) {
       fail(IoErrorCode::limit, "has ", grid.count(),
-           " granules, whose scales would take more memory than the file and ", allowance, " bytes");
+           " granules, whose scales would take more memory than the file and ", DescribedTensors::allowance, " bytes");
     }
     return storage;
   }
@@ -193,7 +157,7 @@ class QuantizedReader {
  private:
   template <class... Parts>
   [[noreturn]] void fail(IoErrorCode code, const Parts&... parts) const {
-    raise_io(code, file_.path(), "quantized matrix ", in_quotes(name_), " ", parts...);
+    tensors_.fail(code, parts...);
   }
 
   template <class Q>
@@ -211,40 +175,9 @@ class QuantizedReader {
     }
   }
 
-  void require_dtype(const std::string& part, DType expected) const {
-    const DType dtype = file_.tensor(part).dtype;
-    if (dtype == expected) return;
-    raise_io(IoErrorCode::type, file_.path(), "tensor ", in_quotes(part), " has dtype ", dtype, ", expected ",
-             expected);
-  }
+  void require_dtype(const std::string& part, DType expected) const { tensors_.require_dtype(part, expected); }
 
-  /// Refuses a file of a later format, and one that is not of this format at all.
-  void require_format() const {
-    const auto entry = file_.metadata().find(quantized_format_key);
-    if (entry == file_.metadata().end()) {
-      raise_io(IoErrorCode::not_found, file_.path(), "has no \"", quantized_format_key, "\" in its metadata");
-    }
-    const std::string& text = entry->second;
-    int version = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-    const bool is_number = error == std::errc() && (end == text.data() + text.size() || *end == '.');
-    if (is_number && version >= 1 && version <= quantized_format_version) return;
-    raise_io(IoErrorCode::version, file_.path(), "has \"", quantized_format_key, "\": ", in_quotes(text),
-             ", expected 1");
-  }
-
-  [[nodiscard]] Index number(const nlohmann::json& object, const char* key) const {
-    const auto entry = object.find(key);
-    if (entry == object.end() || !entry->is_number_unsigned()) {
-      fail(IoErrorCode::type, "has no \"", key, "\" that is an integer of at least 0");
-    }
-    const auto value = entry->get<std::uint64_t>();
-    if (value > static_cast<std::uint64_t>(largest_size)) {
-      fail(IoErrorCode::range, "has ", value, " as \"", key, "\", expected at most ", largest_size);
-    }
-    return static_cast<Index>(value);
-  }
-
+  DescribedTensors tensors_;
   const SafetensorsFile& file_;
   std::string_view name_;
 };

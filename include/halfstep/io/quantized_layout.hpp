@@ -25,6 +25,7 @@
 #include "halfstep/core/fields.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/tiling.hpp"
+#include "halfstep/io/described_tensors.hpp"
 #include "halfstep/io/dtype.hpp"
 #include "halfstep/io/quantizer_scheme.hpp"
 #include "halfstep/quantizers/block_format.hpp"
@@ -49,11 +50,6 @@ inline constexpr int quantized_format_version = 1;
 inline constexpr std::string_view quantized_format_key = "halfstep.format";
 [[nodiscard]] inline std::string quantized_tensor_key(std::string_view name) {
   return "halfstep.tensor." + std::string(name);
-}
-
-/// The name of a part of the matrix `name`.
-[[nodiscard]] inline std::string part_name(std::string_view name, std::string_view part) {
-  return std::string(name) + "." + std::string(part);
 }
 
 /// The element type of stored scales, and back.

@@ -12,6 +12,7 @@
 #include "halfstep/io/io_error.hpp"
 #include "halfstep/io/json.hpp"
 #include "halfstep/io/named_tensor.hpp"
+#include "halfstep/io/owned_tensors.hpp"
 #include "halfstep/io/quantized_layout.hpp"
 #include "halfstep/io/quantizer_scheme.hpp"
 #include "halfstep/io/safetensors_writer.hpp"
@@ -52,18 +53,18 @@ class QuantizedTensors {
     const Index row_bytes = matrix.rows() > 0 ? static_cast<Index>(matrix.packed_row(0).size()) : 0;
     const std::uint8_t* const codes = matrix.rows() > 0 ? matrix.packed_row(0).data() : nullptr;
     const auto code_bytes = static_cast<std::size_t>(matrix.rows() * row_bytes);
-    tensors_.push_back({part_name(name, "codes"),
-                        DType::U8,
-                        {matrix.rows(), packed_bytes(matrix.cols(), Q::bits)},
-                        std::as_bytes(std::span<const std::uint8_t>(codes, code_bytes))});
-    add_values<std::int64_t>(part_name(name, "shape"), DType::I64, {2}, {matrix.rows(), matrix.cols()});
+    tensors_.add({part_name(name, "codes"),
+                  DType::U8,
+                  {matrix.rows(), packed_bytes(matrix.cols(), Q::bits)},
+                  std::as_bytes(std::span<const std::uint8_t>(codes, code_bytes))});
+    tensors_.add<std::int64_t>(part_name(name, "shape"), DType::I64, {2}, {matrix.rows(), matrix.cols()});
     if (matrix.tiling().is_column_map()) {
-      add_values(part_name(name, "groups"), DType::I32, {matrix.cols()}, matrix.tiling().column_groups);
+      tensors_.add(part_name(name, "groups"), DType::I32, {matrix.cols()}, matrix.tiling().column_groups);
     }
     add_parameters(name, matrix);
   }
 
-  [[nodiscard]] const std::deque<NamedTensor>& tensors() const { return tensors_; }
+  [[nodiscard]] const std::deque<NamedTensor>& tensors() const { return tensors_.tensors(); }
   [[nodiscard]] const Metadata& metadata() const { return metadata_; }
 
  private:
@@ -115,13 +116,6 @@ class QuantizedTensors {
     }
   }
 
-  template <class T>
-  void add_values(std::string name, DType dtype, std::vector<Index> shape, const std::vector<T>& values) {
-    std::vector<std::byte>& bytes = owned_.emplace_back(values.size() * sizeof(T));
-    if (!values.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
-    tensors_.push_back({std::move(name), dtype, std::move(shape), bytes});
-  }
-
   /// One tensor for each member of the quantizer.
   template <class Q>
   void add_parameters(const std::string& name, const QuantizedMatrix<Q>& matrix) {
@@ -144,7 +138,7 @@ class QuantizedTensors {
       if (role == ParameterRole::scale) return add_scales(part, shape, values, matrix.scale_storage());
       if (role == ParameterRole::tensor_scale) values.assign(1, values.empty() ? 1.0f : values[0]);
     }
-    add_values(part, dtype_of<T>(), std::move(shape), values);
+    tensors_.add(part, dtype_of<T>(), std::move(shape), values);
   }
 
   void add_scales(const std::string& name, const std::vector<Index>& shape, const std::vector<float>& values,
@@ -153,7 +147,7 @@ class QuantizedTensors {
       std::vector<decltype(encode(1.0f))> codes;
       codes.reserve(values.size());
       for (const float value : values) codes.push_back(encode(value));
-      add_values(name, dtype_of_storage(storage), shape, codes);
+      tensors_.add(name, dtype_of_storage(storage), shape, codes);
     };
     switch (storage) {
       case ScaleStorage::f16:
@@ -165,11 +159,10 @@ class QuantizedTensors {
       case ScaleStorage::f32:
         break;
     }
-    add_values(name, DType::F32, shape, values);
+    tensors_.add(name, DType::F32, shape, values);
   }
 
-  std::deque<NamedTensor> tensors_;
-  std::deque<std::vector<std::byte>> owned_;  // what is not in a matrix as it stands in the file
+  OwnedTensors tensors_;
   Metadata metadata_;
 };
 

@@ -95,3 +95,18 @@ TEST_CASE("head-wise estimates say what is wrong, and stay as they were") {
   CHECK(seen.estimates() == before);
   CHECK(seen.batches() == 1);
 }
+
+TEST_CASE("head-wise estimates go on from what was kept") {
+  const FloatMatrix matrix = random_matrix(20, 6, 9);
+  HeadwiseRange all({.groups = 3}), first({.groups = 3});
+  all.observe(matrix.view());
+  first.observe(matrix.view());
+  HeadwiseRange resumed(first.options(), first.batches(), first.estimates());
+  all.observe(matrix.view().row_range(0, 5));
+  resumed.observe(matrix.view().row_range(0, 5));
+  CHECK(resumed.estimates() == all.estimates());
+  CHECK(resumed.batches() == 2);
+  CHECK_RAISES(HeadwiseRange({.groups = 2}, 1, {{1, 0}}), "there are 1 estimates, expected 2 (groups)");
+  CHECK_RAISES(HeadwiseRange({}, 1, {{-1, 0}}), "a span is negative or not finite");
+  CHECK_RAISES(HeadwiseRange({}, 0, {{1, 0}}), "batches is 0");
+}

@@ -111,3 +111,14 @@ TEST_CASE("a histogram says what is wrong") {
   columns.observe(matrix.view().row_range(2, 1));
   CHECK_RAISES(columns.range(), "Histogram::range: the tiling gives 4 granules, expected 1");
 }
+
+TEST_CASE("a histogram is made of the counts that it had, if they fit") {
+  Histogram seen(per_column(), 5);
+  seen.observe(random_matrix(20, 3, 8).view());
+  CHECK(Histogram(seen.tiling(), seen.shape(), seen.granules()) == seen);
+  CHECK_RAISES(Histogram(per_column(), {20, 4}, seen.granules()), "statistics of 3 granules, expected 4");
+  CHECK_RAISES(Histogram(per_column(), {20, 0}, {}), "statistics of 0 granules, expected 0, more than 0");
+  std::vector<FloatBins> mixed = seen.granules();
+  mixed[2] = FloatBins(3);
+  CHECK_RAISES(Histogram(per_column(), {20, 3}, mixed), "granules have bins of 5 and of 3 mantissa bits");
+}

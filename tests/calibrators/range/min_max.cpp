@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -128,4 +129,19 @@ TEST_CASE("min-max says what is wrong") {
   columns.observe(matrix.view().row_range(2, 1));
   CHECK_RAISES(columns.range(), "MinMax::range: the tiling gives 4 granules, expected 1");
   CHECK_RAISES(columns.merge(seen), "halfstep: MinMax::merge: other has another tiling");
+}
+
+TEST_CASE("min-max is made of the statistics that it had, if some values have them") {
+  MinMax seen(per_column());
+  seen.observe(any_finite(20, 3, 8).view());
+  CHECK(MinMax(seen.tiling(), seen.shape(), seen.granules()) == seen);
+  const RangeStatisticParts parts = seen.granules()[1].parts();
+  CHECK(RangeStatistic(parts) == seen.granules()[1]);
+  RangeStatisticParts wrong = parts;
+  wrong.sum_abs[4] = std::uint64_t{1} << 40;  // 2^147
+  CHECK_RAISES(RangeStatistic(wrong), "the sum of |x| is too large");
+  wrong = parts;
+  wrong.count = 0;
+  CHECK_RAISES(RangeStatistic(wrong), "the number of values is below 1");
+  CHECK_RAISES(MinMax(per_column(), {20, 2}, seen.granules()), "statistics of 3 granules, expected 2");
 }

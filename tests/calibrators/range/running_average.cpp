@@ -102,3 +102,20 @@ TEST_CASE("a running average says what is wrong, and stays as it was") {
   CHECK(seen.ranges() == before);
   CHECK(seen.batches() == 1);
 }
+
+TEST_CASE("a running average goes on from what was kept") {
+  const FloatMatrix matrix = random_matrix(30, 6, 9);
+  RunningAverage all({.tiling = per_column()}), first({.tiling = per_column()});
+  all.observe(matrix.view().row_range(0, 20));
+  first.observe(matrix.view().row_range(0, 20));
+  RunningAverage resumed(first.options(), first.batches(), first.ranges());
+  CHECK(resumed.ranges() == first.ranges());
+  all.observe(matrix.view().row_range(20, 10));
+  resumed.observe(matrix.view().row_range(20, 10));
+  CHECK(resumed.batches() == 2);
+  CHECK(resumed.ranges() == all.ranges());
+  CHECK_RAISES(RunningAverage({}, 0, {{0, 1, 1}}), "batches is 0, expected at least 1");
+  CHECK_RAISES(RunningAverage({}, 1, {}), "no ranges were given");
+  CHECK_RAISES(RunningAverage({}, 1, {{2, 1, 1}}), "the least value of a range is above the largest");
+  CHECK_RAISES(RunningAverage({}, 1, {{0, 1, -1}}), "a mean of |x| is negative or not finite");
+}

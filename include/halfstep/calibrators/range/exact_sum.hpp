@@ -64,6 +64,15 @@ class ExactSum {
     return total;
   }
 
+  /// The sum in units of 2^-149, as 64-bit digits, the lowest first: what a file holds of it.
+  using Words = std::array<std::uint64_t, 5>;
+  [[nodiscard]] const Words& words() const { return words_; }
+  [[nodiscard]] static ExactSum of_words(const Words& words) {
+    ExactSum sum;
+    sum.words_ = words;
+    return sum;
+  }
+
   friend bool operator==(const ExactSum&, const ExactSum&) = default;
 
  private:
@@ -89,7 +98,7 @@ class ExactSum {
     for (std::uint64_t* next = word + 2; carry && next < words_.data() + words_.size(); ++next) carry = ++*next == 0;
   }
 
-  std::array<std::uint64_t, 5> words_{};
+  Words words_{};
 };
 
 /// The mean of |x| over finite values, 0 if there are none. Class: exact, in any order.

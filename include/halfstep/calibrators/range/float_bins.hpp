@@ -3,6 +3,7 @@
 /// \file
 /// How often which floats occur, binned by their leading bits.
 
+#include "halfstep/calibrators/range/float_bins_parts.hpp"
 #include "halfstep/calibrators/range/moved_toward.hpp"
 #include "halfstep/calibrators/range/quantile.hpp"
 #include "halfstep/config.hpp"
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -42,6 +44,19 @@ class FloatBins {
       raise("FloatBins", "mantissa_bits is ", mantissa_bits, ", expected 0 to 16");
     }
   }
+
+  /// Counts that were taken before. Error: `fault_of` has one.
+  explicit FloatBins(const FloatBinsParts& parts) : FloatBins(parts.mantissa_bits) {
+    if (const std::string_view fault = fault_of(parts); !fault.empty()) raise("FloatBins", fault);
+    min_ = parts.min;
+    max_ = parts.max;
+    count_ = count_of(parts);
+    zeros_ = parts.zeros;
+    sides_[0] = parts.positive;
+    sides_[1] = parts.negative;
+  }
+  /// The counts in the open. There must be values.
+  [[nodiscard]] FloatBinsParts parts() const { return {mantissa_bits_, min(), max(), zeros_, sides_[0], sides_[1]}; }
 
   /// Counts x, which must be finite.
   void add(float x) { add(&x, 1); }
@@ -116,13 +131,7 @@ class FloatBins {
   }
 
  private:
-  /// The bins of one sign, for whole octaves (values of the exponent field).
-  struct Side {
-    std::uint32_t first_octave = 0;
-    std::uint32_t octaves = 0;
-    std::vector<std::int64_t> counts;
-    friend bool operator==(const Side&, const Side&) = default;
-  };
+  using Side = FloatBinsSide;
 
   [[nodiscard]] int shift() const { return 23 - mantissa_bits_; }
 
@@ -156,13 +165,9 @@ class FloatBins {
 
   /// The least and the largest magnitude of bin i.
   [[nodiscard]] float first_of(const Side& side, std::size_t i) const {
-    const auto bin = static_cast<std::uint32_t>(i) + (side.first_octave << mantissa_bits_);
-    return std::bit_cast<float>(bin == 0 ? 1u : bin << shift());  // zero is not among the subnormals
+    return first_magnitude(side, i, mantissa_bits_);
   }
-  [[nodiscard]] float last_of(const Side& side, std::size_t i) const {
-    const auto bin = static_cast<std::uint32_t>(i) + (side.first_octave << mantissa_bits_);
-    return std::bit_cast<float>(((bin + 1) << shift()) - 1);
-  }
+  [[nodiscard]] float last_of(const Side& side, std::size_t i) const { return last_magnitude(side, i, mantissa_bits_); }
 
   template <class Visit>
   void visit_clipped(Visit& visit, float low, float high, std::int64_t count) const {

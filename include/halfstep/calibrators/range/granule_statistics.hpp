@@ -41,7 +41,19 @@ class GranuleStatistics {
   explicit GranuleStatistics(Tiling tiling, Statistic empty = {})
       : tiling_(std::move(tiling)), empty_(std::move(empty)) {}
 
+  /// What was seen before, of batches like the one of shape `shape`. Error: another number of statistics than the
+  /// tiling gives granules.
+  GranuleStatistics(std::string_view where, Tiling tiling, Shape shape, Statistic empty,
+                    std::vector<Statistic> statistics)
+      : tiling_(std::move(tiling)), empty_(std::move(empty)), granules_(std::move(statistics)), shape_(shape) {
+    const Index count = granule_count(tiling_, shape);
+    if (count > 0 && static_cast<Index>(granules_.size()) == count) return;
+    raise(where, "there are statistics of ", granules_.size(), " granules, expected ", count, ", more than 0");
+  }
+
   [[nodiscard]] const Tiling& tiling() const { return tiling_; }
+  /// The shape of the last batch that had elements.
+  [[nodiscard]] Shape shape() const { return shape_; }
 
   /// Adds `batch` in the name of the call `where`. Reads it twice: everything is checked before anything is added.
   template <class T>

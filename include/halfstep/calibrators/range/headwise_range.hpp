@@ -10,6 +10,7 @@
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
+#include "halfstep/core/finite.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/quantizers/shifted_uniform.hpp"
@@ -18,6 +19,7 @@
 #include <cstddef>
 #include <limits>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
@@ -68,6 +70,26 @@ class HeadwiseRange {
     if (!(options.sigma > 0 && options.sigma <= 1)) {
       raise("HeadwiseRange", "sigma is ", options.sigma, ", expected more than 0 and at most 1");
     }
+  }
+
+  /// What was kept before. Errors: no batches; another number of estimates than groups; estimates that are none.
+  HeadwiseRange(HeadwiseRangeOptions options, Index batches, std::vector<Estimate> estimates) : HeadwiseRange(options) {
+    if (batches < 1) raise("HeadwiseRange", "batches is ", batches, ", expected at least 1");
+    if (static_cast<Index>(estimates.size()) != options.groups) {
+      raise("HeadwiseRange", "there are ", estimates.size(), " estimates, expected ", options.groups, " (groups)");
+    }
+    if (const std::string_view fault = fault_of(estimates); !fault.empty()) raise("HeadwiseRange", fault);
+    batches_ = batches;
+    estimates_ = std::move(estimates);
+  }
+
+  /// Why these are no estimates; empty if they are.
+  [[nodiscard]] static std::string_view fault_of(const std::vector<Estimate>& estimates) {
+    for (const Estimate& e : estimates) {
+      if (!(is_finite_bits(e.span) && e.span >= 0)) return "a span is negative or not finite";
+      if (!is_finite_bits(e.shift)) return "a shift is not finite";
+    }
+    return {};
   }
 
   [[nodiscard]] const HeadwiseRangeOptions& options() const { return options_; }

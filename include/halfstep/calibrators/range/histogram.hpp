@@ -46,9 +46,21 @@ namespace halfstep::inline HALFSTEP_ABI {
 class Histogram {
  public:
   explicit Histogram(Tiling tiling = per_tensor(), int mantissa_bits = 7)
-      : granules_(std::move(tiling), FloatBins(mantissa_bits)), mantissa_bits_(mantissa_bits) {}
+      : mantissa_bits_(mantissa_bits), granules_(std::move(tiling), FloatBins(mantissa_bits)) {}
+
+  /// What was seen before. Errors: counts that do not fit the tiling and the shape, or have bins of different widths.
+  Histogram(Tiling tiling, Shape shape, std::vector<FloatBins> granules)
+      : mantissa_bits_(granules.empty() ? 7 : granules[0].mantissa_bits()),
+        granules_("Histogram", std::move(tiling), shape, FloatBins(mantissa_bits_), std::move(granules)) {
+    for (const FloatBins& bins : granules_.observed("Histogram")) {
+      if (bins.mantissa_bits() == mantissa_bits_) continue;
+      raise("Histogram", "granules have bins of ", mantissa_bits_, " and of ", bins.mantissa_bits(), " mantissa bits");
+    }
+  }
 
   [[nodiscard]] const Tiling& tiling() const { return granules_.tiling(); }
+  /// The shape of the last batch that had elements.
+  [[nodiscard]] Shape shape() const { return granules_.shape(); }
   [[nodiscard]] int mantissa_bits() const { return mantissa_bits_; }
 
   /// Counts the elements of `batch`. One that is not finite is refused by position, and the batch with it.
@@ -85,8 +97,8 @@ class Histogram {
     return ranges;
   }
 
-  GranuleStatistics<FloatBins> granules_;
   int mantissa_bits_;
+  GranuleStatistics<FloatBins> granules_;
 };
 
 /// The range `Q(1 - p) .. Q(p)` of each granule, from its counts: streaming percentiles, off by less than a bin's width

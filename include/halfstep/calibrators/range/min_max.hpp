@@ -7,19 +7,56 @@
 #include "halfstep/calibrators/range/granule_statistics.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
+#include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
+#include "halfstep/core/finite.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/range.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/kernels/row_range.hpp"
 
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
+/// A `RangeStatistic` in the open, as a file holds it.
+struct RangeStatisticParts {
+  float min = 0;
+  float max = 0;
+  Index count = 0;
+  ExactSum::Words sum_abs{};
+};
+
+/// Why no values have such a statistic; empty if some may.
+[[nodiscard]] inline std::string_view fault_of(const RangeStatisticParts& parts) {
+  if (!is_finite_bits(parts.min) || !is_finite_bits(parts.max)) return "an end of a range is not finite";
+  if (parts.min > parts.max) return "the least value is above the largest";
+  if (parts.count < 1 || parts.count > (Index{1} << 43)) return "the number of values is below 1 or beyond 2^43";
+  // The sum as a double is within 2 units in the last place.
+  const double most = static_cast<double>(absmax({parts.min, parts.max, 0})) * static_cast<double>(parts.count);
+  if (ExactSum::of_words(parts.sum_abs).value() > most * (1 + 0x1p-50)) return "the sum of |x| is too large";
+  return {};
+}
+
 /// Least, largest and mean absolute value of floats. Class: exact, in any order.
 class RangeStatistic {
  public:
+  RangeStatistic() = default;
+
+  /// Error: `fault_of` has one.
+  explicit RangeStatistic(const RangeStatisticParts& parts) : sum_abs_(ExactSum::of_words(parts.sum_abs)) {
+    if (const std::string_view fault = fault_of(parts); !fault.empty()) raise("RangeStatistic", fault);
+    ends_.min = parts.min;
+    ends_.max = parts.max;
+    ends_.count = parts.count;
+  }
+  /// Of values: there must be one.
+  [[nodiscard]] RangeStatisticParts parts() const {
+    return {ends_.min + 0.0f, ends_.max + 0.0f, ends_.count, sum_abs_.words()};
+  }
+
   /// Adds x[0] to x[n - 1], which must be finite.
   void add(const float* x, Index n) {
     static_cast<void>(widen(ends_, x, n));  // finite, as asked for
@@ -64,7 +101,15 @@ class MinMax {
  public:
   explicit MinMax(Tiling tiling = per_tensor()) : granules_(std::move(tiling)) {}
 
+  /// What was seen before. Error: statistics that do not fit the tiling and the shape.
+  MinMax(Tiling tiling, Shape shape, std::vector<RangeStatistic> granules)
+      : granules_("MinMax", std::move(tiling), shape, {}, std::move(granules)) {}
+
   [[nodiscard]] const Tiling& tiling() const { return granules_.tiling(); }
+  /// The shape of the last batch that had elements.
+  [[nodiscard]] Shape shape() const { return granules_.shape(); }
+  /// The statistics of each granule, in granule order. Error: no data was observed.
+  [[nodiscard]] const std::vector<RangeStatistic>& granules() const { return granules_.observed("MinMax::granules"); }
 
   /// Widens the ranges by `batch`. An element that is not finite is refused by position, and the batch with it.
   template <Viewable M>

@@ -82,6 +82,16 @@ class RunningPercentile {
     require_percentile("RunningPercentile", p_);
   }
 
+  /// What was kept before. Errors: those of `RunningAverage`.
+  RunningPercentile(const RunningPercentileOptions& options, Index batches, std::vector<Range> ranges)
+      : RunningPercentile(options) {
+    average_ = RunningAverage(average_.options(), batches, std::move(ranges));
+  }
+
+  [[nodiscard]] RunningPercentileOptions options() const {
+    return {p_, average_.options().tiling, average_.options().sigma};
+  }
+
   /// Moves the ranges toward the percentiles of `batch` `[tokens, channels]`, which must have elements, all finite.
   template <Viewable M>
   void observe(const M& batch, ExecutorRef executor = {}) {

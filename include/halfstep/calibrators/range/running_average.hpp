@@ -8,12 +8,15 @@
 #include "halfstep/calibrators/range/moved_toward.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
+#include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
+#include "halfstep/core/finite.hpp"
 #include "halfstep/core/range.hpp"
 #include "halfstep/core/tiling.hpp"
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +27,16 @@ struct RunningAverageOptions {
   Tiling tiling = per_tensor();
   float sigma = 0.01f;  ///< weight of a new batch, in (0, 1]
 };
+
+/// Why these are no ranges of averages; empty if they are.
+[[nodiscard]] inline std::string_view fault_of(std::span<const Range> ranges) {
+  for (const Range& range : ranges) {
+    if (!is_finite_bits(range.min) || !is_finite_bits(range.max)) return "an end of a range is not finite";
+    if (!(is_finite_bits(range.mean_abs) && range.mean_abs >= 0)) return "a mean of |x| is negative or not finite";
+    if (range.min > range.max) return "the least value of a range is above the largest";
+  }
+  return {};
+}
 
 /// The range of each granule as a running average over batches: the first batch sets it, each further one moves it,
 /// `v += sigma * (current - v)`, for both ends and for the mean of |x| (FQ-ViT, EMA observer; also Quamba's and the
@@ -40,6 +53,16 @@ class RunningAverage {
     if (!(options_.sigma > 0 && options_.sigma <= 1)) {
       raise("RunningAverage", "sigma is ", options_.sigma, ", expected more than 0 and at most 1");
     }
+  }
+
+  /// What was kept before: the averages of `batches` batches. Errors: none of either, ranges that are none.
+  RunningAverage(RunningAverageOptions options, Index batches, std::vector<Range> ranges)
+      : RunningAverage(std::move(options)) {
+    if (batches < 1) raise("RunningAverage", "batches is ", batches, ", expected at least 1");
+    if (ranges.empty()) raise("RunningAverage", "no ranges were given");
+    if (const std::string_view fault = fault_of(ranges); !fault.empty()) raise("RunningAverage", fault);
+    batches_ = batches;
+    ranges_ = std::move(ranges);
   }
 
   [[nodiscard]] const RunningAverageOptions& options() const { return options_; }

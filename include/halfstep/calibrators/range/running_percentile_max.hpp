@@ -46,7 +46,15 @@ class RunningPercentileMax {
     if (!(p_ >= 0 && p_ <= 1)) raise("RunningPercentileMax", "p is ", p_, ", expected 0 to 1");
   }
 
-  [[nodiscard]] double p() const { return p_; }
+  /// What was kept before. Errors: those of `RunningAverage`.
+  RunningPercentileMax(const RunningPercentileMaxOptions& options, Index batches, std::vector<Range> ranges)
+      : RunningPercentileMax(options) {
+    average_ = RunningAverage(average_.options(), batches, std::move(ranges));
+  }
+
+  [[nodiscard]] RunningPercentileMaxOptions options() const {
+    return {p_, average_.options().tiling, average_.options().sigma};
+  }
   /// Number of batches so far.
   [[nodiscard]] Index batches() const { return average_.batches(); }
 
