@@ -79,6 +79,12 @@
 #include "halfstep/kernels/vector_matrix.hpp"
 
 // calibrators
+#include "halfstep/calibrators/precision/exact_allocation.hpp"
+#include "halfstep/calibrators/precision/greedy_allocation.hpp"
+#include "halfstep/calibrators/precision/lagrangian_allocation.hpp"
+#include "halfstep/calibrators/precision/relevance.hpp"
+#include "halfstep/calibrators/precision/sensitivity.hpp"
+#include "halfstep/calibrators/range/clipped_channels.hpp"
 #include "halfstep/calibrators/range/dual_clip.hpp"
 #include "halfstep/calibrators/range/headwise_range.hpp"
 #include "halfstep/calibrators/range/histogram.hpp"
@@ -88,6 +94,7 @@
 #include "halfstep/calibrators/range/noise_search.hpp"
 #include "halfstep/calibrators/range/percentile.hpp"
 #include "halfstep/calibrators/range/power_of_two_factors.hpp"
+#include "halfstep/calibrators/range/region_ratio_search.hpp"
 #include "halfstep/calibrators/range/running_average.hpp"
 #include "halfstep/calibrators/range/running_percentile_max.hpp"
 #include "halfstep/calibrators/rounding/codebook_candidates.hpp"
