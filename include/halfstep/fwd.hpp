@@ -41,6 +41,7 @@ using MutableVectorView = BasicMutableVectorView<float>;
 template <class T>
 struct BasicNormView;
 using NormView = BasicNormView<float>;
+struct Progress;
 struct Range;
 struct Shape;
 struct Tiling;
@@ -63,8 +64,12 @@ struct MatmulOptions;
 struct QuantizeOptions;
 
 // calibrators
+class HessianAccumulator;
 class Histogram;
+class InputDifference;
 class MinMax;
 class RunningAverage;
+struct GptqOptions;
+struct GptqReport;
 
 }  // namespace halfstep::inline HALFSTEP_ABI

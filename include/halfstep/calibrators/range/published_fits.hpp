@@ -14,6 +14,8 @@
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/range.hpp"
+#include "halfstep/quantizers/concepts.hpp"
+#include "halfstep/quantizers/level_table.hpp"
 #include "halfstep/quantizers/scale.hpp"
 #include "halfstep/quantizers/uniform.hpp"
 #include "halfstep/simd/math.hpp"
@@ -112,6 +114,47 @@ template <int Bits>
 [[nodiscard]] Uniform<Bits> quamba_fit(const Range& range) {
   const float step = absmax(range) / static_cast<float>((1 << (Bits - 1)) - 1);
   return {step > quamba_least_scale ? step : quamba_least_scale, 1 << (Bits - 1)};
+}
+
+/// GPTQ, asymmetric: the range is widened to hold 0, one of nothing but 0 counts as -1 .. 1; `scale = (max - min) /
+/// (L - 1)`, `zero_point = rne(-min / scale)`. The library's own affine rule but for ranges of nothing but 0.
+/// Source: Frantar et al., GPTQ, ICLR 2023, published quantizer.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> gptq_fit(const Range& range) {
+  constexpr auto largest = static_cast<float>(Uniform<Bits>::max_code);
+  const bool is_empty = !(range.min < 0) && !(range.max > 0);
+  const float low = is_empty ? -1.0f : (range.min < 0 ? range.min : 0.0f);
+  const float high = is_empty ? 1.0f : (range.max > 0 ? range.max : 0.0f);
+  const float scale = usable_scale(divided_span(low, high, largest));
+  return {scale, simd::round_clamp(-low / scale, 0.0f, largest)};
+}
+
+/// What GPTQ's symmetric rule makes of ranges without negative values.
+enum class OneSided {
+  published,  ///< half the step of the others, so that what is above half of the maximum is clipped
+  corrected,  ///< the step of the others
+};
+
+/// GPTQ, symmetric: `scale = 2 absmax / (L - 1)`, zero point L/2; absmax counts as 1 where it is 0. The most negative
+/// value of a range that reaches as far below 0 as above lies exactly between two codes. Source: Frantar et al., GPTQ,
+/// ICLR 2023, published quantizer.
+template <int Bits, OneSided Rule = OneSided::published>
+[[nodiscard]] Uniform<Bits> gptq_symmetric_fit(const Range& range) {
+  constexpr auto largest = static_cast<float>(Uniform<Bits>::max_code);
+  const float high = absmax(range) > 0 ? absmax(range) : 1.0f;
+  const bool is_one_sided = Rule == OneSided::published && !(range.min < 0) && range.max > 0;
+  return {usable_scale(divided_span(is_one_sided ? 0.0f : -high, high, largest)), 1 << (Bits - 1)};
+}
+
+/// GPTQ, ternary: levels min, 0 and max (-absmax, 0, absmax where symmetric and the range has negative values), the
+/// border of each at its half. The fourth code stands for max as well.
+/// Source: Frantar et al., GPTQ, ICLR 2023, published quantizer ("trits").
+[[nodiscard]] inline LevelTable<2> gptq_ternary_fit(const Range& range, Symmetry symmetry = Symmetry::affine) {
+  const bool is_empty = !(range.min < 0) && !(range.max > 0);
+  const bool is_symmetric = symmetry == Symmetry::symmetric && range.min < 0;
+  const float high = is_empty ? 1.0f : (is_symmetric ? absmax(range) : (range.max > 0 ? range.max : 0.0f));
+  const float low = is_empty || is_symmetric ? -high : (range.min < 0 ? range.min : 0.0f);
+  return {1.0f, {low, 0.0f, high, high}};
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI
