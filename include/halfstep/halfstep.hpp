@@ -70,6 +70,7 @@
 #include "halfstep/kernels/shiftmax.hpp"
 #include "halfstep/kernels/sign_matmul.hpp"
 #include "halfstep/kernels/sign_matrix.hpp"
+#include "halfstep/kernels/rms_norm.hpp"
 #include "halfstep/kernels/softmax.hpp"
 #include "halfstep/kernels/split_matmul.hpp"
 #include "halfstep/kernels/split_matrix.hpp"
