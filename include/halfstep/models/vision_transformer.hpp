@@ -14,7 +14,6 @@
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/function_ref.hpp"
 #include "halfstep/core/matrix_view.hpp"
-#include "halfstep/core/norm_view.hpp"
 #include "halfstep/core/parallel_for.hpp"
 #include "halfstep/layers/engine.hpp"
 #include "halfstep/layers/layer_norm.hpp"
@@ -23,9 +22,9 @@
 #include "halfstep/layers/run_workspace.hpp"
 #include "halfstep/layers/site.hpp"
 #include "halfstep/layers/transformer_block.hpp"
+#include "halfstep/models/norm_consumers.hpp"
 
 #include <algorithm>
-#include <string_view>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
@@ -38,13 +37,6 @@ struct ForwardOptions {
   /// Sees x `[images * tokens, dim]` of each set of images that go together: number 0 is the embedding, number i what
   /// block i - 1 gives.
   FunctionRef<void(Index number, MatrixView<const float> x)> hidden = {};
-};
-
-/// A norm and the linear layers that read it, and nothing else reads: what moves scales from one to the others.
-struct NormConsumers {
-  std::string_view name;
-  NormView norm;
-  std::vector<Linear*> consumers;
 };
 
 /// The float parameters of a vision transformer. A value: a copy can be transformed and compared with the original.

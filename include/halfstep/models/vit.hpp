@@ -7,6 +7,7 @@
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/io/io_error.hpp"
 #include "halfstep/io/safetensors.hpp"
+#include "halfstep/models/parameter_reader.hpp"
 #include "halfstep/models/vision_transformer.hpp"
 #include "halfstep/models/vit_config.hpp"
 
@@ -28,7 +29,8 @@ namespace halfstep::inline HALFSTEP_ABI {
 class VitLoader {
  public:
   /// `options` go before what the metadata says.
-  VitLoader(const SafetensorsFile& file, const VitConfig& options) : file_(file), config_(read_vit_config(file)) {
+  VitLoader(const SafetensorsFile& file, const VitConfig& options)
+      : file_(file), read_(file), config_(read_vit_config(file)) {
     const auto prefer = [](auto& value, const auto& option) {
       if (option != std::decay_t<decltype(option)>{}) value = option;
     };
@@ -52,66 +54,32 @@ class VitLoader {
     const Index heads = find_heads();
     for (Index i = 0; i < depth; ++i) vit.blocks.push_back(block(concat("blocks.", i, "."), heads, vit.sites));
     vit.norm = norm("norm");
-    const Index classes = config_.classes.value_or(leading("head.weight"));
-    vit.head = linear("head", classes, *config_.dim, vit.sites, classes_source());
+    const Index classes = config_.classes.value_or(read_.leading("head.weight"));
+    vit.head = read_.linear("head", classes, *config_.dim, vit.sites, classes_source());
     refuse_other_layers(depth);
     return vit;
   }
 
  private:
-  /// The first size of a tensor, which must have `rank` sizes of at least 1.
-  [[nodiscard]] Index leading(std::string_view name, std::size_t rank = 2) const { return sizes(name, rank).front(); }
-
-  [[nodiscard]] const std::vector<Index>& sizes(std::string_view name, std::size_t rank) const {
-    const std::vector<Index>& shape = file_.tensor(name).shape;
-    bool valid = shape.size() == rank;
-    for (const Index size : shape) valid = valid && size >= 1;
-    if (valid) return shape;
-    raise_io(IoErrorCode::shape, file_.path(), "tensor ", in_quotes(name), " has shape ", shape_text(shape),
-             ", expected ", rank, " sizes of at least 1");
-  }
-
-  /// The values of a tensor of exactly this shape; `source` says what the shape follows from.
-  [[nodiscard]] std::vector<float> values(const std::string& name, std::initializer_list<Index> shape,
-                                          std::string_view source) const {
-    file_.require_shape(name, shape, source);
-    return std::move(file_.matrix(name).values);
-  }
-
-  /// `name`.weight `[out, in]` and, where it is there, `name`.bias.
-  [[nodiscard]] Linear linear(const std::string& name, Index out, Index in, SiteList& sites,
-                              std::string_view source) const {
-    Linear layer;
-    layer.weight = values(name + ".weight", {out, in}, source);
-    layer.bias = bias(name, out);
-    layer.site = sites.add_linear(name, {out, in});
-    return layer;
-  }
-
-  [[nodiscard]] std::vector<float> bias(const std::string& name, Index out) const {
-    if (!file_.contains(name + ".bias")) return {};
-    return values(name + ".bias", {out}, name + ".weight");
-  }
-
   [[nodiscard]] LayerNorm norm(const std::string& name) const {
     const Index dim = *config_.dim;
-    return {name, values(name + ".weight", {dim}, "dim"), values(name + ".bias", {dim}, "dim"),
+    return {name, read_.values(name + ".weight", {dim}, "dim"), read_.values(name + ".bias", {dim}, "dim"),
             config_.epsilon.value_or(1e-6f)};
   }
 
   [[nodiscard]] TransformerBlock block(const std::string& name, Index heads, SiteList& sites) const {
     const Index dim = *config_.dim;
-    const Index hidden = config_.hidden.value_or(leading(name + "mlp.fc1.weight"));
+    const Index hidden = config_.hidden.value_or(read_.leading(name + "mlp.fc1.weight"));
     TransformerBlock result;
     result.norm1 = norm(name + "norm1");
-    result.attn.qkv = linear(name + "attn.qkv", 3 * dim, dim, sites, "3 * dim, dim");
+    result.attn.qkv = read_.linear(name + "attn.qkv", 3 * dim, dim, sites, "3 * dim, dim");
     result.attn.qk = sites.add_attention(name + "attn.qk", heads);
     result.attn.av = sites.add_attention(name + "attn.av", heads);
-    result.attn.proj = linear(name + "attn.proj", dim, dim, sites, "dim");
+    result.attn.proj = read_.linear(name + "attn.proj", dim, dim, sites, "dim");
     result.norm2 = norm(name + "norm2");
     const char* source = config_.hidden ? "mlp_ratio and dim" : "dim";
-    result.mlp.fc1 = linear(name + "mlp.fc1", hidden, dim, sites, source);
-    result.mlp.fc2 = linear(name + "mlp.fc2", dim, hidden, sites, source);
+    result.mlp.fc1 = read_.linear(name + "mlp.fc1", hidden, dim, sites, source);
+    result.mlp.fc2 = read_.linear(name + "mlp.fc2", dim, hidden, sites, source);
     return result;
   }
 
@@ -119,7 +87,7 @@ class VitLoader {
   void load_embedding(Vit& vit) {
     constexpr const char* proj = "patch_embed.proj";
     const std::string weight = concat(proj, ".weight");
-    const std::vector<Index> shape = sizes(weight, 4);
+    const std::vector<Index> shape = read_.sizes(weight, 4);
     if (!config_.dim) config_.dim = shape[0];
     if (!config_.channels) config_.channels = shape[1];
     if (config_.patch_size.empty()) config_.patch_size = {shape[2], shape[3]};
@@ -128,8 +96,8 @@ class VitLoader {
     embedding.patch_height = height;
     embedding.patch_width = width;
     embedding.proj.weight =
-        values(weight, {*config_.dim, *config_.channels, height, width}, "dim, in_chans and patch_size");
-    embedding.proj.bias = bias(proj, *config_.dim);
+        read_.values(weight, {*config_.dim, *config_.channels, height, width}, "dim, in_chans and patch_size");
+    embedding.proj.bias = read_.bias(proj, *config_.dim);
     embedding.proj.site = vit.sites.add_linear(proj, {*config_.dim, *config_.channels * height * width});
     embedding.mean = per_channel(config_.mean, "mean");
     embedding.deviation = per_channel(config_.deviation, "std");
@@ -139,7 +107,7 @@ class VitLoader {
   void load_positions(Vit& vit) {
     const Index height = vit.patch_embed.patch_height, width = vit.patch_embed.patch_width;
     if (config_.image_size.empty()) {  // a square of patches
-      const Index patches = sizes("pos_embed", 3)[1] - 1;
+      const Index patches = read_.sizes("pos_embed", 3)[1] - 1;
       const auto side = static_cast<Index>(std::llround(std::sqrt(static_cast<double>(patches))));
       if (side * side != patches) {
         raise_io(IoErrorCode::not_found, file_.path(), "no metadata or option gives image_size, and the ", patches,
@@ -154,8 +122,8 @@ class VitLoader {
                " cannot be cut into patches of ", height, " x ", width);
     }
     const Index tokens = vit.image_height / height * (vit.image_width / width) + 1;
-    vit.class_token = values("cls_token", {1, 1, *config_.dim}, "dim");
-    vit.positions = values("pos_embed", {1, tokens, *config_.dim}, "image_size, patch_size and dim");
+    vit.class_token = read_.values("cls_token", {1, 1, *config_.dim}, "dim");
+    vit.positions = read_.values("pos_embed", {1, tokens, *config_.dim}, "image_size, patch_size and dim");
   }
 
   [[nodiscard]] std::vector<float> per_channel(const std::vector<float>& given, std::string_view name) const {
@@ -203,6 +171,7 @@ class VitLoader {
   }
 
   const SafetensorsFile& file_;
+  ParameterReader read_;
   VitConfig config_;
 };
 
