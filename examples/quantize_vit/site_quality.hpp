@@ -33,7 +33,7 @@ inline std::vector<double> site_sqnr_db(const hs::Vit& vit, const hs::SiteSpecs&
     product(record.lhs, record.rhs, hs::mutable_view(exact));
     const hs::SiteSpec& spec = specs.at(record.site);
     if (const auto* linear = std::get_if<hs::LinearSpec>(&spec)) {
-      codes = hs::matmul(record.lhs, linear->weight, {.activation = linear->input});
+      codes = hs::matmul(record.lhs, linear->weight, {.activation = std::get<hs::Activation>(linear->input)});
     } else if (const auto* attention = std::get_if<hs::AttentionSpec>(&spec)) {
       const hs::PackedMatrix rhs = hs::pack_activation(record.rhs, attention->rhs_of(record.part));
       codes = hs::matmul(record.lhs, rhs, {.activation = attention->lhs_of(record.part)});
@@ -71,12 +71,13 @@ inline SiteValues site_values(const hs::Vit& vit, const hs::SiteSpecs& specs, co
     if (linear == nullptr) return;
     hs::Workspace workspace;
     hs::MatrixF input(record.lhs.rows, record.lhs.cols);
-    hs::fake_quantize_into(record.lhs, linear->input, hs::mutable_view(input), workspace);
+    const auto& activation = std::get<hs::Activation>(linear->input);
+    hs::fake_quantize_into(record.lhs, activation, hs::mutable_view(input), workspace);
     append(values.input, record.lhs);
     append(values.input_after, hs::view(input));
     append(values.weight, record.rhs);
     append(values.weight_after, hs::view(hs::decode_packed(linear->weight)));
-    if (!linear->input.is_dynamic() && linear->input.bits() <= 6) {
+    if (!activation.is_dynamic() && activation.bits() <= 6) {
       for (const float level : values.input_after) values.input_levels.push_back(static_cast<double>(level));
     }
   };

@@ -11,6 +11,7 @@
 #include "halfstep/kernels/quantize.hpp"
 #include "halfstep/quantizers/log2.hpp"
 #include "halfstep/quantizers/log_sqrt2.hpp"
+#include "halfstep/quantizers/minifloat.hpp"
 #include "halfstep/quantizers/uniform.hpp"
 #include "kernels/matrices.hpp"
 #include "support/catch.hpp"
@@ -59,6 +60,12 @@ TEST_CASE("values of codes are what the quantizer decodes", "[decode_planes]") {
   check_code_values(LogSqrt2<4>::fit({0, 0.7f, 0}));
   check_code_values(EvenOddQuantizer<6>::fit({-1.0f, 2.0f, 0}));
   check_code_values(PowerQuantizer<4>::fit({0, 3.0f, 0}));
+}
+
+TEST_CASE("packed minifloats are decoded as well", "[decode_planes]") {
+  const MatrixF w = random_eigen(19, 40, 93);
+  const QuantizedMatrix<Fp8E4M3> quantized = quantize<Fp8E4M3>(w, {.tiling = per_group(16)});
+  CHECK(difference(decode_packed(pack(quantized)), dequantize(quantized)) == "");
 }
 
 TEST_CASE("a static rule fake-quantizes each element, at any strides", "[decode_planes]") {

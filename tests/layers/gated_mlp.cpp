@@ -9,18 +9,6 @@
 namespace hs = halfstep;
 using namespace halfstep_tests;
 
-TEST_CASE("multiply_into multiplies element by element", "[gated_mlp]") {
-  const FloatMatrix x = random_matrix(600, 70, 531), y = random_matrix(600, 70, 532);
-  FloatMatrix product = x, threaded = x;
-  hs::ThreadPool pool(3);
-  hs::multiply_into(product.view(), y.view(), {});
-  hs::multiply_into(threaded.view(), y.view(), pool);
-  int wrong = 0;
-  for (std::size_t i = 0; i < x.values.size(); ++i) wrong += product.values[i] == x.values[i] * y.values[i] ? 0 : 1;
-  CHECK(wrong == 0);
-  CHECK(first_difference(threaded.view(), product.view()) == "");
-}
-
 TEST_CASE("GatedMlp agrees with loops in double", "[gated_mlp]") {
   const hs::Llama llama = LlamaCheckpoint({.dim = 18, .hidden = 31, .heads = 3, .kv_heads = 3}).load();
   const FloatMatrix x = random_matrix(11, 18, 533, 2.0f);

@@ -11,17 +11,6 @@
 namespace hs = halfstep;
 using namespace halfstep_tests;
 
-TEST_CASE("add_into adds row by row, strided and on threads", "[transformer_block]") {
-  FloatMatrix x = random_matrix(3000, 21, 161);
-  const FloatMatrix before = x, y = random_matrix(3000, 20, 162);
-  hs::ThreadPool pool(3);
-  hs::add_into(x.view().col_range(0, 20), y.view(), pool);
-  for (hs::Index r = 0; r < 3000; ++r) {
-    for (hs::Index c = 0; c < 20; ++c) REQUIRE(x(r, c) == before(r, c) + y(r, c));
-    REQUIRE(x(r, 20) == before(r, 20));
-  }
-}
-
 TEST_CASE("a block agrees with loops in double", "[transformer_block]") {
   hs::SiteList sites;
   const hs::TransformerBlock block = random_block(sites, "blocks.0.", 12, 3, 30, 163);

@@ -130,7 +130,7 @@ TEST_CASE("nearest takes ranges from a float run over the images, rows of weight
     } else {
       const auto& linear = std::get<hs::LinearSpec>(quantized.specs().at(site));
       CHECK(linear.weight_bits == 5);
-      check_activation(linear.input, lhs[site.name], site.name == "patch_embed.proj" ? 7 : 6);
+      check_activation(std::get<hs::Activation>(linear.input), lhs[site.name], site.name == "patch_embed.proj" ? 7 : 6);
     }
   }
   s.vit.for_each_linear([&](const hs::Linear& layer) {

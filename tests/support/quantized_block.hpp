@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "halfstep/core/tiling.hpp"
@@ -84,16 +85,25 @@ inline double difference_over_bound(halfstep::MatrixView<const float> integer, h
   return worst;
 }
 
-/// Runs on the integer engine, serially, and repeats each product on the fake-quantized one from the same inputs.
+/// Runs on the integer engine, serially, and repeats each product on the fake-quantized one from the same inputs, but
+/// for those that stay float. For inputs that are codes or floats, without a transform.
 class PairedEngine final : public halfstep::Engine {
  public:
   PairedEngine(const halfstep::SiteSpecs& specs, halfstep::FloatProduct product)
       : specs_(specs), integer_(specs, {}, product), fake_(specs, product) {}
 
   void multiply(const halfstep::LinearProduct& product, halfstep::Workspace& workspace) override {
+    if (std::holds_alternative<halfstep::FloatSpec>(specs_.at(product.site))) {
+      return integer_.multiply(product, workspace);
+    }
     const auto& spec = std::get<halfstep::LinearSpec>(specs_.at(product.site));
     FloatMatrix x(product.x.rows, product.x.cols), integer(product.out.rows, product.out.cols), fake = integer;
-    halfstep::fake_quantize_into(product.x, spec.input, x.view(), workspace);
+    const auto& activation = std::get<halfstep::Activation>(spec.input);
+    if (!activation.keeps_floats()) {
+      halfstep::fake_quantize_into(product.x, activation, x.view(), workspace);
+    } else {
+      for (halfstep::Index r = 0; r < x.rows; ++r) std::copy_n(product.x.row(r), x.cols, x.view().row(r));
+    }
     const halfstep::MatrixF weight = halfstep::decode_packed(spec.weight);
     integer_.multiply(without_epilogue(product, integer), workspace);
     fake_.multiply(without_epilogue(product, fake), workspace);
@@ -102,6 +112,9 @@ class PairedEngine final : public halfstep::Engine {
   }
 
   void multiply(const halfstep::AttentionProduct& product, halfstep::Workspace& workspace) override {
+    if (std::holds_alternative<halfstep::FloatSpec>(specs_.at(product.site))) {
+      return integer_.multiply(product, workspace);
+    }
     const auto& spec = std::get<halfstep::AttentionSpec>(specs_.at(product.site));
     FloatMatrix lhs(product.lhs.rows, product.lhs.cols), rhs(product.rhs.rows, product.rhs.cols);
     FloatMatrix fake(product.out.rows, product.out.cols);

@@ -81,7 +81,9 @@ inline void fake_quantize_into(MatrixView<const float> x, const Activation& acti
     for (Index k = 0; k < weight.cols(); ++k) {
       const Index group = k / layout.group;
       double sum = -static_cast<double>(weight.zero(group)[n]);
-      for (int p = 0; p < weight.plane_count(); ++p) {
+      if (weight.needs_floats())
+        sum += static_cast<double>(weight.minifloat().decode(weight.plane_value(0, n, k) & 255));
+      for (int p = 0; p < weight.plane_count() && !weight.needs_floats(); ++p) {
         sum += static_cast<double>(weight.plane_weight(p)) * static_cast<double>(weight.plane_value(p, n, k));
       }
       const auto& order = weight.input_order();

@@ -7,13 +7,13 @@
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/workspace.hpp"
 #include "halfstep/layers/causal_attention.hpp"
+#include "halfstep/layers/elementwise.hpp"
 #include "halfstep/layers/engine.hpp"
 #include "halfstep/layers/gated_mlp.hpp"
 #include "halfstep/layers/key_value_cache.hpp"
 #include "halfstep/layers/rms_norm.hpp"
 #include "halfstep/layers/rotary_embedding.hpp"
 #include "halfstep/layers/run_workspace.hpp"
-#include "halfstep/layers/transformer_block.hpp"
 
 namespace halfstep::inline HALFSTEP_ABI {
 

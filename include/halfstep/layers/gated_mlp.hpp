@@ -6,26 +6,13 @@
 /// N. Shazeer, "GLU Variants Improve Transformer", 2020.
 
 #include "halfstep/config.hpp"
-#include "halfstep/core/band_grain.hpp"
-#include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
-#include "halfstep/core/parallel_for.hpp"
+#include "halfstep/layers/elementwise.hpp"
 #include "halfstep/layers/engine.hpp"
 #include "halfstep/layers/linear.hpp"
 #include "halfstep/layers/run_workspace.hpp"
 
 namespace halfstep::inline HALFSTEP_ABI {
-
-/// `x *= y`, element by element, same shape, rows contiguous. Class: exact.
-inline void multiply_into(MatrixView<float> x, MatrixView<const float> y, ExecutorRef executor) {
-  parallel_for(executor, x.rows, band_grain(x.cols), [&](Index first, Index last) {
-    for (Index r = first; r < last; ++r) {
-      float* to = x.row(r);
-      const float* from = y.row(r);
-      for (Index c = 0; c < x.cols; ++c) to[c] *= from[c];
-    }
-  });
-}
 
 /// SiLU is in the epilogue of the first product.
 struct GatedMlp {

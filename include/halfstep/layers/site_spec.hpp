@@ -9,6 +9,8 @@
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/kernels/activation.hpp"
 #include "halfstep/kernels/packed_matrix.hpp"
+#include "halfstep/layers/input_rule.hpp"
+#include "halfstep/layers/input_transform.hpp"
 #include "halfstep/layers/site.hpp"
 
 #include <cstddef>
@@ -23,11 +25,13 @@ namespace halfstep::inline HALFSTEP_ABI {
 /// The product stays float, on purpose.
 struct FloatSpec {};
 
-/// A weight that has been rounded and packed, by whatever method and quantizer, and the rule that encodes its input.
+/// A weight that has been rounded and packed, by whatever method and quantizer, and how its input meets it: transformed
+/// where there is a transform, then by the rule.
 struct LinearSpec {
   PackedMatrix weight;
   int weight_bits = 8;  ///< of a code; for reports
-  Activation input;
+  InputRule input = {};
+  InputTransform transform = {};
 };
 
 /// The rules that encode both operands of an attention product: one for all heads, or one per head.
@@ -77,9 +81,13 @@ class SiteSpecs {
  private:
   static void require_fit(const Site& site, const LinearSpec& spec) {
     if (site.kind != SiteKind::linear) raise("SiteSpecs::set", "site \"", site.name, "\" has no weight");
-    if (spec.weight.shape() == site.weight) return;
-    raise("SiteSpecs::set", "weight of \"", site.name, "\" has shape ", spec.weight.shape(), ", expected ",
-          site.weight);
+    if (spec.weight.shape() != site.weight) {
+      raise("SiteSpecs::set", "weight of \"", site.name, "\" has shape ", spec.weight.shape(), ", expected ",
+            site.weight);
+    }
+    if (spec.transform && std::holds_alternative<SplitInput>(spec.input)) {
+      raise("SiteSpecs::set", "input of \"", site.name, "\" is split, and has a transform: expected one of them");
+    }
   }
 
   static void require_fit(const Site& site, const AttentionSpec& spec) {
@@ -99,5 +107,12 @@ class SiteSpecs {
   SiteList sites_;
   std::vector<std::optional<SiteSpec>> specs_;
 };
+
+/// Specifications that leave every site float, to be replaced where codes are wanted.
+[[nodiscard]] inline SiteSpecs float_specs(const SiteList& sites) {
+  SiteSpecs specs(sites);
+  for (const Site& site : sites.all()) specs.set(site.name, FloatSpec{});
+  return specs;
+}
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -4,28 +4,15 @@
 /// A pre-norm transformer block: `x += attention(norm1(x))`, then `x += mlp(norm2(x))`.
 
 #include "halfstep/config.hpp"
-#include "halfstep/core/band_grain.hpp"
-#include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
-#include "halfstep/core/parallel_for.hpp"
 #include "halfstep/layers/attention.hpp"
+#include "halfstep/layers/elementwise.hpp"
 #include "halfstep/layers/engine.hpp"
 #include "halfstep/layers/layer_norm.hpp"
 #include "halfstep/layers/mlp.hpp"
 #include "halfstep/layers/run_workspace.hpp"
 
 namespace halfstep::inline HALFSTEP_ABI {
-
-/// `x += y`, same shape, rows contiguous. Class: exact.
-inline void add_into(MatrixView<float> x, MatrixView<const float> y, ExecutorRef executor) {
-  parallel_for(executor, x.rows, band_grain(x.cols), [&](Index first, Index last) {
-    for (Index r = first; r < last; ++r) {
-      float* to = x.row(r);
-      const float* from = y.row(r);
-      for (Index c = 0; c < x.cols; ++c) to[c] += from[c];
-    }
-  });
-}
 
 /// The parameters of one block. A value.
 struct TransformerBlock {
