@@ -11,12 +11,20 @@
 #include "halfstep/layers/float_product.hpp"
 #include "halfstep/layers/integer_engine.hpp"
 #include "halfstep/layers/site_spec.hpp"
+#include "halfstep/models/language_model.hpp"
 #include "halfstep/models/vision_transformer.hpp"
 
 #include <utility>
 #include <variant>
 
 namespace halfstep::inline HALFSTEP_ABI {
+
+/// Bytes of the weight of a linear site as products read it: codes, padding, scales, zero points and sums; 4 per weight
+/// where the site stays float. 0 for an attention site.
+[[nodiscard]] inline Index weight_bytes(const SiteSpecs& specs, const Site& site) {
+  const auto* linear = std::get_if<LinearSpec>(&specs.at(site));
+  return linear != nullptr ? linear->weight.bytes() : 4 * site.weight.rows * site.weight.cols;
+}
 
 /// A model whose products run on codes. `Model` is what the recipe made of the float model: transforms folded into its
 /// norms, weights and biases, sites as before. A value; const use is safe from any number of threads.
@@ -54,14 +62,10 @@ class QuantizedModel {
     return count;
   }
 
-  /// Bytes of the weights as products read them: codes, padding, scales, zero points and sums; 4 per weight where a
-  /// site stays float. Biases, norms and embeddings are not counted, here nor for the float model.
+  /// The `weight_bytes` of all sites. Biases, norms and embeddings are not counted, here nor for the float model.
   [[nodiscard]] Index bytes() const {
     Index sum = 0;
-    for (const Site& site : specs_.sites().all()) {
-      const auto* linear = std::get_if<LinearSpec>(&specs_.at(site));
-      sum += linear != nullptr ? linear->weight.bytes() : 4 * site.weight.rows * site.weight.cols;
-    }
+    for (const Site& site : specs_.sites().all()) sum += weight_bytes(specs_, site);
     return sum;
   }
 
@@ -76,5 +80,8 @@ class QuantizedModel {
 
 /// What the recipes for vision transformers return.
 using QuantizedVit = QuantizedModel<Vit>;
+
+/// What the recipes for language models return.
+using QuantizedLlama = QuantizedModel<Llama>;
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -48,17 +48,30 @@ inline void require_uniform_bits(std::string_view where, std::string_view argume
   with_uniform_bits(where, argument, bits, []<int>() {});
 }
 
-/// `weight` `[out_features, in_features]` rounded to nearest, affine, one range (min-max) per output row, and packed.
-[[nodiscard]] inline PackedMatrix pack_nearest(MatrixView<const float> weight, int bits, ExecutorRef executor = {}) {
+/// `weight` `[out_features, in_features]` rounded to nearest, one range (min-max) per granule of `options.tiling`, and
+/// packed.
+[[nodiscard]] inline PackedMatrix pack_nearest(MatrixView<const float> weight, int bits,
+                                               const QuantizeOptions& options) {
   return with_uniform_bits("pack_nearest", "bits", bits, [&]<int Bits>() {
-    return pack(quantize<Uniform<Bits>>(weight, {.tiling = per_row(), .executor = executor}), executor);
+    return pack(quantize<Uniform<Bits>>(weight, options), options.executor);
   });
+}
+
+/// The same, affine with one range per output row.
+[[nodiscard]] inline PackedMatrix pack_nearest(MatrixView<const float> weight, int bits, ExecutorRef executor = {}) {
+  return pack_nearest(weight, bits, QuantizeOptions{.tiling = per_row(), .executor = executor});
 }
 
 /// The affine uniform quantizer that covers `range`, the same for every row of a tensor.
 [[nodiscard]] inline Activation uniform_activation(const Range& range, int bits) {
   return with_uniform_bits("uniform_activation", "bits", bits,
                            [&]<int Bits>() { return Activation(Uniform<Bits>::fit(range)); });
+}
+
+/// The affine uniform quantizer, fitted to each row.
+[[nodiscard]] inline Activation uniform_per_token(int bits) {
+  return with_uniform_bits("uniform_per_token", "bits", bits,
+                           []<int Bits>() { return Activation::per_token<Uniform<Bits>>(); });
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI
