@@ -3,30 +3,9 @@
 #   -DWAY=json -DJSON=<file> -DREPORT=<file>    what a run has left behind
 #   -DWAY=errors -DPROGRAM=<program> -DMODEL=<checkpoint> -DWORK=<folder>    what it says of input that it cannot use
 
-function(fail)
-  list(JOIN ARGN " " message)
-  message(FATAL_ERROR "quantize_vit: ${message}")
-endfunction()
-
-# The member at the path ARGN of `document`, which must be of the JSON type `type`.
-function(read_member result type document)
-  string(JSON found ERROR_VARIABLE error TYPE "${document}" ${ARGN})
-  if(error)
-    fail("no member ${ARGN}: ${error}")
-  endif()
-  if(NOT found STREQUAL type)
-    fail("member ${ARGN} is ${found}, expected ${type}")
-  endif()
-  string(JSON value GET "${document}" ${ARGN})
-  set(${result} "${value}" PARENT_SCOPE)
-endfunction()
-
-# Fails unless the condition ARGN holds, which starts with the name of a variable.
-macro(expect)
-  if(NOT (${ARGN}))
-    fail("${ARGV0} is ${${ARGV0}}, expected ${ARGN}")
-  endif()
-endmacro()
+set(program quantize_vit)
+set(few --test-images 4)
+include("${CMAKE_CURRENT_LIST_DIR}/../support/check.cmake")
 
 function(check_machine document)
   foreach(key IN ITEMS isa kernel model compiler halfstep eigen float_product)
@@ -127,22 +106,6 @@ function(check_json)
     fail("${REPORT} is no whole HTML document with plots")
   endif()
   check_worst_rows("${report}")
-endfunction()
-
-# A run with these arguments ends with an error, says one line that contains `text`, and prints no results.
-function(check_error text)
-  execute_process(COMMAND "${PROGRAM}" --test-images 4 --threads 1 ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output
-                  ERROR_VARIABLE error)
-  if(result EQUAL 0 OR NOT result MATCHES "^[0-9]+$")
-    fail("${ARGN}: ended with ${result}, expected an exit status that is not 0")
-  endif()
-  string(FIND "${error}" "${text}" position)
-  if(NOT error MATCHES "^[^\n]+\n$" OR position EQUAL -1)
-    fail("${ARGN}: standard error is\n${error}\nexpected one line with \"${text}\"")
-  endif()
-  if(NOT output STREQUAL "")
-    fail("${ARGN}: standard output is\n${output}\nexpected nothing")
-  endif()
 endfunction()
 
 function(check_errors)

@@ -17,11 +17,14 @@
 #include <thread>
 
 #include "evaluation.hpp"
-#include "float_path.hpp"
 #include "options.hpp"
 #include "results.hpp"
+#include "support/float_path.hpp"
+#include "support/machine.hpp"
 
 namespace quantize_vit {
+
+using example_support::FloatPath;
 
 hs::QuantizedVit quantize(const std::string& method, const hs::Vit& vit, const Evaluation& evaluation, const Bits& bits,
                           const Options& options, hs::FloatProduct product, hs::ExecutorRef executor) {
@@ -40,7 +43,7 @@ hs::QuantizedVit quantize(const std::string& method, const hs::Vit& vit, const E
 FloatPath measure_float(const hs::Vit& vit, const Evaluation& evaluation, hs::ExecutorRef executor, Results& results,
                         Run& reference) {
   FloatPath best;
-  for (const FloatPath& path : float_paths()) {
+  for (const FloatPath& path : example_support::float_paths()) {
     report::ProgressBar bar("float32, " + path.name, evaluation.test.count);
     hs::FloatEngine engine(path.product, {.executor = executor});
     Run run = run_timed(vit, evaluation.test, engine, [&](Index done) { bar.update(done); });
@@ -102,17 +105,11 @@ Results measure(const Options& options) {
   const Evaluation evaluation = Evaluation::open(options.eval, options.test_images);
   hs::ThreadPool pool(options.threads);
   Results results;
-  results.machine = {
-      {"isa", std::string(hs::simd::isa_name)},
-      {"kernel", hs::default_tile().name},
-      {"threads", options.threads},
-      {"seed", options.seed},
-      {"batch", images_of_a_batch},
-      {"test_images", evaluation.test.count},
-      {"model", options.model},
-      {"compiler", __VERSION__},
-      {"halfstep", hs::concat(HALFSTEP_VERSION_MAJOR, ".", HALFSTEP_VERSION_MINOR, ".", HALFSTEP_VERSION_PATCH)},
-      {"eigen", hs::concat(EIGEN_WORLD_VERSION, ".", EIGEN_MAJOR_VERSION, ".", EIGEN_MINOR_VERSION)}};
+  results.machine = example_support::machine(options.threads);
+  results.machine.insert(results.machine.end(), {{"seed", options.seed},
+                                                 {"batch", images_of_a_batch},
+                                                 {"test_images", evaluation.test.count},
+                                                 {"model", options.model}});
   for (const hs::Site& site : vit.sites.all()) results.sites.push_back(site.name);
   Run reference;
   const FloatPath path = measure_float(vit, evaluation, pool, results, reference);

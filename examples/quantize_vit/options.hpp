@@ -6,10 +6,10 @@
 #include <halfstep/core/error.hpp>
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "support/lists.hpp"
 
 namespace quantize_vit {
 
@@ -35,22 +35,6 @@ inline const std::vector<std::string>& all_methods() {
   return methods;
 }
 
-/// The parts of `list` between commas. Error: an empty part.
-inline std::vector<std::string> split(const std::string& option, const std::string& list) {
-  std::vector<std::string> parts{""};
-  for (const char c : list) {
-    if (c == ',') {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  for (const std::string& part : parts) {
-    if (part.empty()) halfstep::raise("quantize_vit", option, " is \"", list, "\", expected names separated by commas");
-  }
-  return parts;
-}
-
 /// `w4a8` and the like. Error: anything else.
 inline Bits parse_bits(const std::string& text) {
   const auto digit = [&](std::size_t i) {
@@ -64,25 +48,15 @@ inline Bits parse_bits(const std::string& text) {
 
 inline std::vector<Bits> parse_bits_list(const std::string& list) {
   std::vector<Bits> bits;
-  for (const std::string& part : split("--bits", list == "all" ? "w8a8,w6a6,w4a8,w4a4,w3a3" : list)) {
+  for (const std::string& part :
+       example_support::split("quantize_vit", "--bits", list == "all" ? "w8a8,w6a6,w4a8,w4a4,w3a3" : list)) {
     bits.push_back(parse_bits(part));
   }
   return bits;
 }
 
 inline std::vector<std::string> parse_methods(const std::string& list) {
-  if (list == "all") return all_methods();
-  std::vector<std::string> methods = split("--methods", list);
-  for (const std::string& method : methods) {
-    bool known = false;
-    std::string names;
-    for (const std::string& name : all_methods()) {
-      known = known || name == method;
-      names += (names.empty() ? "" : ", ") + name;
-    }
-    if (!known) halfstep::raise("quantize_vit", "--methods has \"", method, "\", expected some of ", names, ", or all");
-  }
-  return methods;
+  return example_support::split_known("quantize_vit", "--methods", list, all_methods());
 }
 
 }  // namespace quantize_vit

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "site_quality.hpp"
+#include "support/machine.hpp"
 
 namespace quantize_vit {
 
@@ -42,7 +43,7 @@ struct SiteQuality {
 
 /// Everything that the report shows.
 struct Results {
-  std::vector<std::pair<std::string, report::Cell>> machine;
+  example_support::Machine machine;
   std::string float_path;  ///< which product, and how fast
   std::vector<Result> rows;
   std::vector<std::string> sites;
@@ -153,14 +154,9 @@ inline void add_worst_rows(report::HtmlReport& document, const Results& results)
 }
 
 inline report::HtmlReport html_report(const Results& results) {
-  std::string machine;
-  for (const auto& [name, value] : results.machine) {
-    machine +=
-        (machine.empty() ? "" : ", ") + name + " " + value.shown({.notation = report::Notation::fixed, .digits = 0});
-  }
   report::HtmlReport document({.title = "A vision transformer, quantized",
                                .subtitle = "Accuracy, size and speed on integer kernels",
-                               .machine = machine + "."});
+                               .machine = example_support::machine_text(results.machine)});
   report::ReportBody& table = document.section("Accuracy, size and speed");
   table.text(
       "Every product of the quantized rows runs on integer codes: all linear layers, queries times keys, and "

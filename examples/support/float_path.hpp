@@ -14,7 +14,7 @@
 #include <cblas.h>
 #endif
 
-namespace quantize_vit {
+namespace example_support {
 
 struct FloatPath {
   std::string name;
@@ -45,4 +45,4 @@ inline std::vector<FloatPath> float_paths() {
   return paths;
 }
 
-}  // namespace quantize_vit
+}  // namespace example_support
