@@ -1,0 +1,197 @@
+#include "halfstep/recipes/gptq.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "halfstep/core/thread_pool.hpp"
+#include "halfstep/kernels/dense_product.hpp"
+#include "halfstep/models/perplexity.hpp"
+#include "halfstep/recipes/nearest_llama.hpp"
+#include "support/catch.hpp"
+#include "support/llama_checkpoint.hpp"
+#include "support/models.hpp"
+
+namespace hs = halfstep;
+using namespace halfstep_tests;
+using hs::recipes::GptqLlamaOptions;
+
+namespace {
+
+struct Small {
+  hs::Llama model = LlamaCheckpoint(LlamaSizes{}).load();
+  hs::Tokens tokens = random_tokens(6, 15, 23, 721);
+
+  [[nodiscard]] hs::QuantizedLlama quantize(GptqLlamaOptions options) const {
+    options.float_product = hs::plain_product;
+    return hs::recipes::gptq(model, tokens.view(), options);
+  }
+};
+
+const hs::LinearSpec& spec_of(const hs::QuantizedLlama& quantized, const hs::Linear& layer) {
+  return std::get<hs::LinearSpec>(quantized.specs().at(layer.site));
+}
+
+/// Mean loss over the test sequences of a shared model.
+struct Evaluated {
+  hs::Llama model;
+  hs::Tokens calibration, test;
+  hs::ThreadPool pool{2};
+
+  Evaluated(const std::string& checkpoint, const std::string& evaluation) {
+    const hs::SafetensorsFile data = hs::SafetensorsFile::open(evaluation);
+    model = hs::load_llama(checkpoint);
+    calibration = hs::load_tokens(data, "calib.ids");
+    test = hs::load_tokens(data, "test.ids");
+  }
+  double loss(const hs::QuantizedLlama& quantized) {
+    hs::IntegerEngine engine(quantized.specs(), pool, hs::dense_product);
+    return hs::evaluate(quantized.model(), test.view(), engine).nll();
+  }
+  double gptq(GptqLlamaOptions options) {
+    options.float_product = hs::dense_product;
+    options.executor = pool;
+    return loss(hs::recipes::gptq(model, calibration.view(), options));
+  }
+  double nearest(int bits) {
+    return loss(
+        hs::recipes::nearest(model, {}, {.weight_bits = bits, .input_scale = hs::InputScale::none, .executor = pool}));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("each stage is rounded for the inputs that it will meet", "[recipes_gptq]") {
+  const Small s;
+  GptqLlamaOptions options{.weight_bits = 3};
+  options.rounding.group_size = 8;
+  const hs::QuantizedLlama quantized = s.quantize(options);
+  // The same inputs from a run over the finished model.
+  std::map<std::string, hs::MatrixF> inputs;
+  const auto keep = [&](const hs::CalibrationStage& stage) {
+    std::vector<hs::LinearSpec> specs;
+    for (const hs::Linear* layer : stage.layers) {
+      inputs[layer->site.name] = hs::as_eigen(stage.x);
+      specs.push_back(spec_of(quantized, *layer));
+    }
+    return specs;
+  };
+  static_cast<void>(hs::calibrate_sequentially(s.model, s.tokens.view(), keep, {.float_product = hs::plain_product}));
+  int layers = 0;
+  s.model.for_each_linear([&](const hs::Linear& layer) {
+    if (layer.site == s.model.lm_head.site) return;
+    CAPTURE(layer.site.name);
+    const hs::MatrixF& x = inputs.at(layer.site.name);
+    hs::HessianAccumulator h(x.cols());
+    for (hs::Index first = 0; first < x.rows(); first += 15) h.add(x.middleRows(first, 15));
+    const auto expected = hs::gptq<hs::Uniform<3>>(layer.weight_view(), h, options.rounding);
+    CHECK(spec_of(quantized, layer).weight == hs::pack(expected.matrix));
+    CHECK(spec_of(quantized, layer).weight_bits == 3);
+    CHECK(std::get<hs::Activation>(spec_of(quantized, layer).input).keeps_floats());
+    ++layers;
+  });
+  CHECK(layers == 2 * 7);
+}
+
+TEST_CASE("a float path gives each stage the float model's inputs as well", "[recipes_gptq]") {
+  const Small s;
+  std::map<std::string, hs::InputDifference> seen;
+  const hs::WeightRounder look = [&](hs::MatrixView<const float> weight, const hs::HessianAccumulator& h,
+                                     const hs::GptqOptions& options) {
+    REQUIRE(options.float_path != nullptr);
+    CHECK(options.float_path->channels() == weight.cols);
+    CHECK(h.tokens() == 6 * 15);
+    CHECK(h.sequences() == 6);
+    return hs::pack_gptq<hs::Uniform<4>>(weight, h, options);
+  };
+  GptqLlamaOptions options{.float_path = hs::FloatPath::kept, .float_product = hs::plain_product};
+  options.rounding.alpha = 0.25;
+  const auto keep_floats = [](const hs::Range&) { return hs::InputRule(hs::Activation::kept_in_float()); };
+  const hs::QuantizedLlama quantized = hs::recipes::gptq_with(s.model, s.tokens.view(), options, look, keep_floats);
+  const hs::QuantizedLlama same = s.quantize(options);
+  s.model.for_each_linear([&](const hs::Linear& layer) {
+    if (layer.site == s.model.lm_head.site) return;
+    CHECK(spec_of(quantized, layer).weight == spec_of(same, layer).weight);
+  });
+}
+
+TEST_CASE("threads do not show in the recipe, and widths are checked", "[recipes_gptq]") {
+  const Small s;
+  hs::ThreadPool pool(3);
+  GptqLlamaOptions options{.weight_bits = 4, .activation_bits = 6, .input_scale = hs::InputScale::tensor};
+  const hs::QuantizedLlama one = s.quantize(options);
+  options.executor = pool;
+  const hs::QuantizedLlama three = s.quantize(options);
+  s.model.for_each_linear([&](const hs::Linear& layer) {
+    if (layer.site == s.model.lm_head.site) return;
+    CHECK(spec_of(one, layer).weight == spec_of(three, layer).weight);
+    CHECK(std::get<hs::Activation>(spec_of(one, layer).input).bits() == 6);
+    CHECK_FALSE(std::get<hs::Activation>(spec_of(one, layer).input).is_dynamic());
+  });
+  CHECK_RAISES(s.quantize({.weight_bits = 9}), "bits is 9, expected 2 to 8");
+  CHECK_RAISES(s.quantize({.activation_bits = 1, .input_scale = hs::InputScale::token}),
+               "gptq: activation_bits is 1, expected 2 to 8");
+  CHECK_RAISES(hs::recipes::gptq(s.model, {}), "calibration has no tokens");
+}
+
+// Accuracy specification, section 11, "at least", and section 9: GPTQ closes 25, 40 and 65 % of the gap of rounding to
+// nearest.
+TEST_CASE("stories260k: GPTQ and GPTAQ reach their losses", "[recipes_gptq][slow]") {
+  const auto checkpoint = find_model("stories260k.safetensors"), data = find_model("stories260k_eval.safetensors");
+  if (!checkpoint || !data) return;
+  Evaluated stories(checkpoint->string(), data->string());
+  constexpr double floats = 1.2751;
+  const double w4 = stories.gptq({.weight_bits = 4}), w3 = stories.gptq({.weight_bits = 3});
+  const double nearest4 = stories.nearest(4), nearest3 = stories.nearest(3), nearest2 = stories.nearest(2);
+  CAPTURE(w4, w3, nearest4, nearest3);
+  CHECK(w4 <= 1.370);
+  CHECK(w3 <= 1.84);
+  CHECK((nearest4 - w4) >= 0.25 * (nearest4 - floats));
+  CHECK((nearest3 - w3) >= 0.40 * (nearest3 - floats));
+  GptqLlamaOptions mse{.weight_bits = 3};
+  mse.rounding.range = hs::GridRange::mse;
+  const double w3_mse = stories.gptq(mse);
+  mse.weight_bits = 2;
+  const double w2_mse = stories.gptq(mse);
+  CAPTURE(w3_mse, w2_mse);
+  CHECK(w3_mse <= 1.65);
+  CHECK(w2_mse <= 3.65);
+  CHECK(stories.gptq({.weight_bits = 2}) < nearest2);
+  GptqLlamaOptions groups = mse;
+  groups.weight_bits = 3;
+  groups.rounding.group_size = 32;
+  CHECK(stories.gptq(groups) <= 1.56);
+  mse.float_path = hs::FloatPath::kept;
+  mse.rounding.alpha = 0.25;
+  const double gptaq2 = stories.gptq(mse);
+  mse.weight_bits = 3;
+  const double gptaq3 = stories.gptq(mse);
+  CAPTURE(gptaq3, gptaq2);
+  CHECK(gptaq3 <= 1.61);
+  CHECK(gptaq3 < w3_mse);
+  CHECK(gptaq2 <= 3.30);
+  CHECK(gptaq2 < w2_mse);
+}
+
+TEST_CASE("shakespeare_gpt: GPTQ reaches its losses, with outlier channels as well", "[recipes_gptq][slow]") {
+  const auto data = find_model("shakespeare_eval.safetensors");
+  const auto plain = find_model("shakespeare_gpt.safetensors"),
+             outlier = find_model("shakespeare_gpt_outlier.safetensors");
+  if (!data || !plain || !outlier) return;
+  constexpr double floats = 1.5067;
+  const double limits[2][3] = {{1.509, 1.513, 1.550}, {1.511, 1.515, 1.556}};  // at 4, 3 and 2 bits
+  for (int model = 0; model < 2; ++model) {
+    Evaluated shakespeare((model == 0 ? plain : outlier)->string(), data->string());
+    for (int bits = 4; bits >= 2; --bits) {
+      const double nearest = shakespeare.nearest(bits), found = shakespeare.gptq({.weight_bits = bits});
+      CAPTURE(model, bits, nearest, found);
+      CHECK(found <= limits[model][4 - bits]);
+      CHECK(nearest - found >= 0.65 * (nearest - floats));
+    }
+    if (model == 0) {
+      GptqLlamaOptions groups{.weight_bits = 2};
+      groups.rounding.group_size = 64;
+      CHECK(shakespeare.gptq(groups) <= 1.535);
+    }
+  }
+}
