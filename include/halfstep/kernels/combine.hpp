@@ -42,9 +42,9 @@ namespace halfstep::inline HALFSTEP_ABI {
     if (!is_small_integer(w.plane_weight(r))) return false;
     weights_w += static_cast<double>(std::fabs(w.plane_weight(r)));
   }
-  for (Index m = 0; m < x.rows; ++m) {
-    if (!is_small_integer(x.zero[m])) return false;
-    largest_zero = std::max(largest_zero, static_cast<double>(std::fabs(x.zero[m])));
+  for (Index i = 0; i < x.rows * x.scale_groups; ++i) {
+    if (!is_small_integer(x.zero[i])) return false;
+    largest_zero = std::max(largest_zero, static_cast<double>(std::fabs(x.zero[i])));
   }
   const double largest_x = 255 * weights_x + largest_zero;
   const double largest_w = 128 * weights_w + static_cast<double>(w.largest_zero());
@@ -159,7 +159,7 @@ template <class Dot, std::size_t Products, std::size_t Planes>
 template <class Dot, std::size_t XPlanes, std::size_t WPlanes>
 void combine_exact_planes(const CombineSpan& at, const std::array<const Dot*, 4>& dots, float* sum) {
   const EncodedRows& x = at.x;
-  const auto zero_m = static_cast<double>(x.zero[at.m]);
+  const auto zero_m = static_cast<double>(x.zero_of(at.m, at.g));
   std::array<double, 4> weights{};
   std::array<double, 2> plane_weights{};
   double sum_a = 0;
@@ -181,7 +181,7 @@ void combine_exact_planes(const CombineSpan& at, const std::array<const Dot*, 4>
     exact_columns<Dot, XPlanes * WPlanes, WPlanes>(weights, here, plane_weights, sums_n, zero_m, excess_m,
                                                    at.w.zero(at.g) + at.first + n, rounded);
     for (Index i = 0; i < PackedMatrix::tile_rows; i += static_cast<Index>(simd::batch_lanes)) {
-      add_scaled(simd::load<simd::FloatBatch>(rounded + i), x.scale[at.m],
+      add_scaled(simd::load<simd::FloatBatch>(rounded + i), x.scale_of(at.m, at.g),
                  simd::load<simd::FloatBatch>(at.w.scale(at.g) + at.first + n + i), at.g == 0, sum + n + i);
     }
   }
