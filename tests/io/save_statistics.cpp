@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "halfstep/io/load_statistics.hpp"
 #include "halfstep/io/safetensors.hpp"
 #include "support/catch.hpp"
 #include "support/executors.hpp"
@@ -84,4 +85,25 @@ TEST_CASE("what cannot be saved says so, and leaves nothing", "[save_statistics]
   CHECK_RAISES(statistics.add("a", hs::HeadwiseRange()), "no data was observed");
   CHECK(statistics.tensors().empty());
   CHECK(statistics.metadata().empty());
+}
+
+TEST_CASE("what one run has seen, another goes on with", "[save_statistics]") {
+  const TemporaryDirectory directory;
+  const auto path = directory.file("calibration.safetensors");
+  const FloatMatrix first = random_matrix(8, 4, 3);
+  hs::Histogram qkv;
+  hs::MinMax fc1(hs::per_column());
+  qkv.observe(first.view());
+  fc1.observe(first.view());
+  // [snippet statistics]
+  hs::StatisticsTensors statistics;
+  statistics.add("blocks.0.attn.qkv", qkv);  // an hs::Histogram
+  statistics.add("blocks.0.mlp.fc1", fc1);   // an hs::MinMax
+  hs::save(path, statistics);
+
+  const auto file = hs::SafetensorsFile::open(path);  // another day, another program
+  auto seen = hs::load_statistics<hs::Histogram>(file, "blocks.0.attn.qkv");
+  seen.merge(qkv);  // goes on: observe, merge, ranges
+  // [end statistics]
+  CHECK(seen.granules()[0].count() == 64);
 }

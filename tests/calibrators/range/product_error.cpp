@@ -82,3 +82,20 @@ TEST_CASE("a product's error is the same bits for any executor, and no change co
   ProductError(exact.view())(row.values.data(), none, errors.data());
   CHECK(errors == std::vector<double>{0, 0});
 }
+
+TEST_CASE("a product with other operands is off by what a plain product says") {
+  const MatrixF x = as_eigen(random_matrix(150, 20, 35).view()), w = as_eigen(random_matrix(30, 20, 36).view());
+  const MatrixF x_hat = 0.99f * x, w_hat = 1.01f * w;
+  ThreadPool pool(3);
+  for (const bool rows_change : {false, true}) {
+    for (const bool weight_changes : {false, true}) {
+      const MatrixF& rows = rows_change ? x_hat : x;
+      const MatrixF& words = weight_changes ? w_hat : w;
+      const MatrixD difference =
+          rows.cast<double>() * words.cast<double>().transpose() - x.cast<double>() * w.cast<double>().transpose();
+      const double found = squared_product_error(x, w, rows, words);
+      CHECK(found == Approx(difference.squaredNorm()).epsilon(1e-9));  // differences a hundredth of the product
+      CHECK(squared_product_error(x, w, rows, words, pool) == found);
+    }
+  }
+}

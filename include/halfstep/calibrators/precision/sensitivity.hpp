@@ -9,7 +9,6 @@
 ///
 /// A fourth measure, by relevance, is in relevance.hpp.
 
-#include "halfstep/calibrators/range/error_scan.hpp"
 #include "halfstep/calibrators/range/product_error.hpp"
 #include "halfstep/calibrators/range/squared_error.hpp"
 #include "halfstep/config.hpp"
@@ -56,7 +55,7 @@ inline void require_same_shape(std::string_view where, std::string_view argument
 /// other unchanged.
 ///
 /// Errors: no elements; one that is not finite, by position; shapes that do not fit. Costs tokens * in_features *
-/// min(in_features, out_features) products. Class: bounded; the same for any executor.
+/// out_features products in double for each operand that changes. Class: bounded; the same for any executor.
 template <Viewable X, Viewable W, Viewable XHat, Viewable WHat>
 [[nodiscard]] double output_error(const X& x, const W& w, const XHat& x_hat, const WHat& w_hat,
                                   ExecutorRef executor = {}) {
@@ -69,14 +68,7 @@ template <Viewable X, Viewable W, Viewable XHat, Viewable WHat>
   }
   require_same_shape("output_error", "x_hat", seen_rows, "x", rows);
   require_same_shape("output_error", "w_hat", seen_words, "w", words);
-  const auto change = [&](const float* row, Index, MatrixD& changes) {
-    const float* const seen = seen_rows.data() + (row - rows.data());
-    for (Index c = 0; c < changes.cols(); ++c) {
-      changes(0, c) = static_cast<double>(seen[c]) - static_cast<double>(row[c]);
-    }
-  };
-  const ProductError error(view(words), view(seen_words), executor);
-  const double sum = summed_errors(error, view(rows), 0, 1, executor, change)[0];
+  const double sum = squared_product_error(rows, words, seen_rows, seen_words, executor);
   return sum / (static_cast<double>(rows.rows()) * static_cast<double>(words.rows()));
 }
 

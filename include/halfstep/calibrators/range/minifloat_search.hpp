@@ -191,13 +191,7 @@ class MinifloatSearch {
   /// The squared error of the output, all told.
   [[nodiscard]] double total_error(const MinifloatWeight& weight, const MatrixF& seen_x) const {
     const MatrixF seen_w = decoded_weight<WeightBits>(weight, w_, options_.executor);
-    const ProductError error(halfstep::view(w_), halfstep::view(seen_w), options_.executor);
-    const Index cols = x_.cols();
-    const auto change = [&](const float* x, Index, MatrixD& changes) {
-      const float* const seen = seen_x.data() + (x - x_.data());
-      for (Index c = 0; c < cols; ++c) changes(0, c) = static_cast<double>(seen[c]) - static_cast<double>(x[c]);
-    };
-    return summed_errors(error, halfstep::view(x_), 0, 1, options_.executor, change)[0];
+    return squared_product_error(x_, w_, seen_x, seen_w, options_.executor);
   }
 
   /// An entry; it is the current operand as well, if that is what the current one is.

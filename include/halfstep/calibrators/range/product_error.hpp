@@ -9,6 +9,7 @@
 /// as it was and as the row meets it. With tokens for x, `seen` is the decoded weight; with rows of the weight for x,
 /// it is the decoded activations. Written as |seen d + r|^2 with r = (seen - exact) x, no large numbers cancel.
 
+#include "halfstep/calibrators/range/squared_error.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/executor.hpp"
@@ -87,5 +88,23 @@ class ProductError {
   MatrixD cross_;     // moment of the operand and its error; empty without moments
   MatrixD residual_;  // the error of the operand, or its second moment
 };
+
+/// The sum of the squares of `x_hat w_hat^T - x w^T`, x `[tokens, K]`, w `[m, K]`, in double over chunks of 64 rows of
+/// x in their order. Class: bounded; the same bits for any executor.
+[[nodiscard]] inline double squared_product_error(const MatrixF& x, const MatrixF& w, const MatrixF& x_hat,
+                                                  const MatrixF& w_hat, ExecutorRef executor = {}) {
+  const MatrixD seen = w_hat.cast<double>(), change = seen - w.cast<double>();
+  const bool weight_changes = !change.isZero(0), rows_change = x_hat != x;
+  return chunked_sum(executor, x.rows(), 64, [&](Index begin, Index end) {
+    MatrixD error = MatrixD::Zero(end - begin, w.rows());
+    const MatrixD rows = x.middleRows(begin, end - begin).cast<double>();
+    if (weight_changes) error.noalias() += rows * change.transpose();
+    if (rows_change) {
+      const MatrixD moved = x_hat.middleRows(begin, end - begin).cast<double>() - rows;
+      error.noalias() += moved * seen.transpose();
+    }
+    return error.squaredNorm();
+  });
+}
 
 }  // namespace halfstep::inline HALFSTEP_ABI
