@@ -60,8 +60,8 @@ class AnyMatrixView {
 
 /// All rows of `matrix` as a float matrix of its own. An element that is not finite is refused, as "`argument` is not
 /// finite: row 17, column 4 is nan".
-[[nodiscard]] inline MatrixF finite_copy(std::string_view where, std::string_view argument,
-                                         const AnyMatrixView& matrix) {
+[[nodiscard]] inline MatrixF checked_copy(std::string_view where, std::string_view argument,
+                                          const AnyMatrixView& matrix) {
   MatrixF copy(matrix.rows(), matrix.cols());
   for (Index r = 0; r < matrix.rows(); ++r) {
     float* const to = copy.data() + r * matrix.cols();

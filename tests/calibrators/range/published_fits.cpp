@@ -162,3 +162,22 @@ TEST_CASE("rules of the outlier-free transformers") {
     CHECK(symmetric.zero_point == (range.min < 0 ? 8 : 0));
   }
 }
+
+TEST_CASE("SmoothQuant, AWQ and ViDiT-Q have floors of their own") {
+  for (const Range& range : sample_ranges(5)) {
+    const float largest = magnitude(range), span = difference(range.max, range.min);
+    const Uniform<8> s = smooth_quant_fit<8>(range);
+    CHECK(s == Uniform<8>{divided(std::fmax(largest, 1e-5f), 127), 128});
+    CHECK(awq_symmetric_fit<8>(range) == s);
+    CHECK(vidit_q_symmetric_fit<8>(range) == Uniform<8>{std::fmax(divided(largest, 127), 1e-6f), 128});
+
+    const Uniform<4> a = awq_fit<4>(range);
+    if (std::isfinite(span)) CHECK(a.scale == divided(std::fmax(span, 1e-5f), 15));
+    CHECK(a.zero_point ==
+          static_cast<int>(std::fmin(std::fmax(-std::nearbyint(divided(range.min, a.scale)), 0.0f), 15.0f)));
+    const float low = std::fmin(range.min, 0.0f), width = difference(std::fmax(range.max, 0.0f), low);
+    const Uniform<4> v = vidit_q_fit<4>(range);
+    if (std::isfinite(width)) CHECK(v.scale == std::fmax(divided(width, 15), 1e-6f));
+    CHECK(v.zero_point == static_cast<int>(std::fmin(-std::nearbyint(divided(low, v.scale)), 15.0f)));
+  }
+}

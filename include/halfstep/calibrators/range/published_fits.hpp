@@ -157,4 +157,49 @@ template <int Bits, OneSided Rule = OneSided::published>
   return {1.0f, {low, 0.0f, high, high}};
 }
 
+/// SmoothQuant, symmetric: `scale = max(absmax, 1e-5) / (L/2 - 1)`. Source: Xiao et al., SmoothQuant, ICML 2023,
+/// published quantizers.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> smooth_quant_fit(const Range& range) {
+  const float largest = absmax(range) > 1e-5f ? absmax(range) : 1e-5f;
+  return {largest / static_cast<float>((1 << (Bits - 1)) - 1), 1 << (Bits - 1)};
+}
+
+/// AWQ, asymmetric: `scale = max(max - min, 1e-5) / (L - 1)`, `zero_point = clip(-rne(min / scale), 0, L - 1)`. The
+/// range is not widened to hold 0. Source: Lin et al., AWQ, MLSys 2024, published quantizer.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> awq_fit(const Range& range) {
+  constexpr auto largest = static_cast<float>(Uniform<Bits>::max_code);
+  const float step = divided_span(range.min, range.max, largest);
+  const float scale = step > 1e-5f / largest ? step : 1e-5f / largest;
+  return {scale, simd::round_clamp(-(range.min / scale), 0.0f, largest)};
+}
+
+/// AWQ, symmetric: SmoothQuant's rule, under the name of its source. Source: as above.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> awq_symmetric_fit(const Range& range) {
+  return smooth_quant_fit<Bits>(range);
+}
+
+/// The least scale of ViDiT-Q's quantizers.
+inline constexpr float vidit_q_least_scale = 1e-6f;
+
+/// ViDiT-Q, asymmetric: the library's own affine rule, but for a least scale of 1e-6. The published program gives all
+/// granules of a tensor that scale if one of them falls below it, so that a single token of zeros destroys the rest;
+/// here the floor is each granule's own. Source: Zhao et al., ViDiT-Q, 2024, published quantizers.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> vidit_q_fit(const Range& range) {
+  constexpr auto largest = static_cast<float>(Uniform<Bits>::max_code);
+  const float low = range.min < 0 ? range.min : 0.0f;
+  const float step = divided_span(low, range.max > 0 ? range.max : 0.0f, largest);
+  const float scale = step > vidit_q_least_scale ? step : vidit_q_least_scale;
+  return {scale, simd::round_clamp(-low / scale, 0.0f, largest)};
+}
+
+/// ViDiT-Q, symmetric: Quamba's rule, under the name of its source. Source: as above.
+template <int Bits>
+[[nodiscard]] Uniform<Bits> vidit_q_symmetric_fit(const Range& range) {
+  return quamba_fit<Bits>(range);
+}
+
 }  // namespace halfstep::inline HALFSTEP_ABI
