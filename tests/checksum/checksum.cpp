@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "halfstep/calibrators/range/mse_range.hpp"
+#include "halfstep/calibrators/transform/rotate.hpp"
 #include "halfstep/core/random.hpp"
 #include "halfstep/core/thread_pool.hpp"
 #include "halfstep/kernels/matmul.hpp"
@@ -140,6 +141,12 @@ int main() {
   add(scores);
   const auto searched = hs::mse_range<hs::Uniform<4>>(matrix(50, 50, 9), {});
   add(bits_of(searched.scale), 4);
+  for (const hs::Index size : {128, 24, 160, 172}) {  // bases of order 1, 12, 40, and a random one of 43
+    const hs::MatrixF rotated = hs::apply(hs::hadamard_rotation(size), matrix(90, size, 10));
+    require_same(hs::apply(hs::hadamard_rotation(size), matrix(90, size, 10), pool), rotated,
+                 "the number of threads shows in a rotation");
+    add(rotated);
+  }
   std::printf("halfstep checksum %016llx\n", static_cast<unsigned long long>(checksum));
   return differences == 0 ? 0 : 1;
 }
