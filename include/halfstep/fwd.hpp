@@ -20,6 +20,7 @@ namespace halfstep::inline HALFSTEP_ABI {
 
 // core
 using Index = std::int64_t;
+class AnyMatrixView;
 #if HALFSTEP_HAS_EXCEPTIONS
 class Error;
 #endif
@@ -71,5 +72,12 @@ class MinMax;
 class RunningAverage;
 struct GptqOptions;
 struct GptqReport;
+template <class T>
+struct BasicRotation;
+using Rotation = BasicRotation<float>;
+template <class T>
+struct BasicShiftScale;
+using ShiftScale = BasicShiftScale<float>;
+class TimestepMaxima;
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -76,6 +76,37 @@ TEST_CASE("activations are calibrated over batches, on several threads", "[api]"
   CHECK(y.minCoeff() > -0.171f);  // the least value of GELU is -0.16997
 }
 
+TEST_CASE("outliers move from activations into weights, and are turned away", "[api]") {
+  hs::MatrixF x = normal_matrix(40, 48, 9);
+  x.col(7) *= 30;
+  hs::MatrixF w_q = normal_matrix(24, 48, 10), w_k = normal_matrix(24, 48, 11);
+  const hs::MatrixF old_q = w_q;
+  std::vector<float> gain(48, 1.0f), beta(48), b_q, b_k;
+  hs::MinMax seen(hs::per_column());
+  seen.observe(x);
+  const hs::NormView norm{hs::NormKind::layer_norm, gain, beta};
+  const hs::LinearView q{hs::mutable_view(w_q), b_q}, k{hs::mutable_view(w_k), b_k};
+  // [snippet transforms]
+  auto t = hs::smooth_quant(hs::channel_absmax(seen.ranges()), {w_q, w_k}, {.alpha = 0.5f});
+  hs::fold(t, norm, {q, k});  // the norm makes x / scale, both weights are times scale
+
+  auto r = hs::hadamard_rotation(48);                  // any size
+  hs::fold(r, {}, {q, k});                             // both weights read rotated activations
+  hs::MatrixF turned = hs::apply(r, hs::apply(t, x));  // and here they are
+  // [end transforms]
+  CHECK(gain[7] < 0.5f);
+  CHECK(turned.cwiseAbs().maxCoeff() < x.cwiseAbs().maxCoeff() / 5);
+  hs::MatrixF exact(40, 24), now(40, 24);
+  hs::eigen_product(hs::view(x), hs::view(old_q), hs::mutable_view(exact));
+  hs::eigen_product(hs::view(turned), hs::view(w_q), hs::mutable_view(now));
+  CHECK(hs::compare(exact, now).sqnr_db() > 110);  // 24 bits, a few roundings of each of 48 terms
+
+  const auto as8 = [](const hs::MatrixF& m, const hs::MatrixF& w) {
+    return hs::matmul(m, hs::pack(hs::quantize<hs::Uniform<8>>(w, {.tiling = hs::per_row()})));
+  };
+  CHECK(sqnr_of_product(x, old_q, as8(turned, w_q)) > sqnr_of_product(x, old_q, as8(x, old_q)) + 3);
+}
+
 TEST_CASE("attention multiplies codes with codes", "[api]") {
   hs::MatrixF probabilities = normal_matrix(16, 16, 6), v = normal_matrix(16, 24, 7);
   hs::softmax(hs::mutable_view(probabilities));

@@ -39,7 +39,8 @@ static_assert(
                  halfstep::MutableVectorView, halfstep::NormView, halfstep::Range, halfstep::Shape, halfstep::Tiling,
                  halfstep::VectorView, halfstep::Uniform<4>, halfstep::TanQ<4>, halfstep::Activation,
                  halfstep::EncodedMatrix, halfstep::Epilogue, halfstep::PackedMatrix, halfstep::MatmulOptions,
-                 halfstep::QuantizeOptions, halfstep::Histogram, halfstep::MinMax, halfstep::RunningAverage>);
+                 halfstep::QuantizeOptions, halfstep::Histogram, halfstep::MinMax, halfstep::RunningAverage,
+                 halfstep::Rotation, halfstep::ShiftScale, halfstep::TimestepMaxima, halfstep::AnyMatrixView>);
 
 int main() {
   const halfstep::PackedMatrix packed;
