@@ -21,6 +21,7 @@
 #include "halfstep/kernels/lines.hpp"
 #include "halfstep/kernels/tile_dot.hpp"
 #include "halfstep/simd/batch.hpp"
+#include "halfstep/simd/isa.hpp"
 #include "halfstep/simd/memory.hpp"
 #include "halfstep/simd/multiply_add.hpp"
 
@@ -37,13 +38,7 @@ enum class TileUpdate {
 struct FloatTile {
   static constexpr int vectors = static_cast<int>(lane_tile_rows / static_cast<Index>(simd::batch_lanes));
   /// Rows of a register tile: as many as leave registers for the weights and one x.
-#if defined(__AVX512F__)
-  static constexpr int max_rows = 14;
-#elif defined(__AVX__) || defined(__aarch64__)
-  static constexpr int max_rows = 6;
-#else
-  static constexpr int max_rows = 2;
-#endif
+  static constexpr int max_rows = vectors == 1 ? 14 : (vectors == 2 || simd::has_neon ? 6 : 2);
 
   const float* x = nullptr;  ///< `[rows, k]`, contiguous along k
   Index x_stride = 0;

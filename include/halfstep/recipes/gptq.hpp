@@ -40,6 +40,12 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
+/// The range of all of `x`, finite. Errors: an element that is not, by position. Class: exact, for any executor.
+[[nodiscard]] inline Range range_of_all(MatrixView<const float> x, ExecutorRef executor) {
+  const TilingGrid whole(per_tensor(), shape_of(x));
+  return granule_ranges("calibrate_sequentially", x, whole, executor, RangeParts::ends).front();
+}
+
 /// What the layers of a stage are rounded with.
 struct StageStatistics {
   HessianAccumulator hessian;
@@ -55,8 +61,7 @@ struct StageStatistics {
       hessian.add(x, executor);
       if (float_path) float_path->add(x, stage.float_x.row_range(first, count), executor);
     }
-    const TilingGrid whole(per_tensor(), shape_of(stage.x));
-    range = granule_ranges("calibrate_sequentially", stage.x, whole, executor, RangeParts::ends).front();
+    range = range_of_all(stage.x, executor);
   }
 };
 
@@ -96,26 +101,40 @@ struct GptqLlamaOptions {
   ExecutorRef executor = {};                   ///< results do not depend on it
 };
 
+/// The layers of a stage, whose weights are `weights` in the order of `stage.layers`, by `round_weight` and
+/// `input_rule`.
+[[nodiscard]] inline std::vector<LinearSpec> round_stage(const CalibrationStage& stage,
+                                                         const std::vector<MatrixView<const float>>& weights,
+                                                         const GptqLlamaOptions& options,
+                                                         const WeightRounder& round_weight,
+                                                         const InputRounder& input_rule) {
+  const StageStatistics seen(stage, options.executor);
+  GptqOptions rounding = options.rounding;
+  rounding.executor = options.executor;
+  rounding.float_path = seen.float_path ? &*seen.float_path : nullptr;
+  std::vector<LinearSpec> specs;
+  for (const MatrixView<const float>& weight : weights) {
+    specs.push_back({round_weight(weight, seen.hessian, rounding), options.weight_bits, input_rule(seen.range)});
+  }
+  return specs;
+}
+
+/// How a calibration with these options runs.
+[[nodiscard]] inline SequentialOptions sequential_options(const GptqLlamaOptions& options) {
+  return {.float_path = options.float_path, .float_product = options.float_product, .executor = options.executor};
+}
+
 /// Quantizes `model` stage by stage, weights by `round_weight` and inputs by `input_rule`: what GPTQ recipes of any
 /// grid and any rule have in common. Errors and class: those of `calibrate_sequentially`.
 [[nodiscard]] inline QuantizedLlama gptq_with(const Llama& model, const TokenView& calibration,
                                               const GptqLlamaOptions& options, const WeightRounder& round_weight,
                                               const InputRounder& input_rule) {
   const auto calibrate = [&](const CalibrationStage& stage) {
-    const StageStatistics seen(stage, options.executor);
-    GptqOptions rounding = options.rounding;
-    rounding.executor = options.executor;
-    rounding.float_path = seen.float_path ? &*seen.float_path : nullptr;
-    std::vector<LinearSpec> specs;
-    for (const Linear* const layer : stage.layers) {
-      specs.push_back(
-          {round_weight(layer->weight_view(), seen.hessian, rounding), options.weight_bits, input_rule(seen.range)});
-    }
-    return specs;
+    std::vector<MatrixView<const float>> weights;
+    for (const Linear* const layer : stage.layers) weights.push_back(layer->weight_view());
+    return round_stage(stage, weights, options, round_weight, input_rule);
   };
-  return calibrate_sequentially(
-      model, calibration, calibrate,
-      {.float_path = options.float_path, .float_product = options.float_product, .executor = options.executor});
+  return calibrate_sequentially(model, calibration, calibrate, sequential_options(options));
 }
 
 /// Quantizes the linear layers of the blocks of `model` by GPTQ, from the first block to the last; embedding, head,

@@ -6,8 +6,9 @@
 ///
 /// A register takes a whole line or half of one: 16 or 8 columns x 4 k of s8, or x 8 k of 4-bit codes. The activations
 /// of a row that go with it are 4 bytes in every 32 bits. A *sum* struct says how wide it is (`bytes`), up to which
-/// magnitude of weights it is exact (`largest_value`), how many registers it takes, and adds `a * w` to its columns. Sums begin with `clear`: default initializers would make g++
-/// 12 fill an array of them in a loop, and keep it in memory.
+/// magnitude of weights it is exact (`largest_value`), how many registers it takes, and adds `a * w` to its columns.
+/// Sums begin with `clear`: default initializers would make g++ 12 fill an array of them in a loop, and keep it in
+/// memory.
 
 #include "halfstep/config.hpp"
 
