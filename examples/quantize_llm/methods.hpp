@@ -8,10 +8,15 @@
 #include <halfstep/layers/float_product.hpp>
 #include <halfstep/models/language_model.hpp>
 #include <halfstep/models/tokens.hpp>
+#include <halfstep/recipes/awq.hpp>
+#include <halfstep/recipes/block_float.hpp>
 #include <halfstep/recipes/gptq.hpp>
 #include <halfstep/recipes/llm_int8.hpp>
 #include <halfstep/recipes/nearest_llama.hpp>
+#include <halfstep/recipes/outlier_suppression_plus.hpp>
 #include <halfstep/recipes/quantized_model.hpp>
+#include <halfstep/recipes/rotation.hpp>
+#include <halfstep/recipes/smooth_quant.hpp>
 
 #include <optional>
 #include <string>
@@ -95,6 +100,77 @@ inline hs::QuantizedLlama quantize_gptaq(const RecipeInput& input, const Setting
   return hs::recipes::gptq(input.model, input.calibration, options);
 }
 
+/// Rounding to nearest of a model that was transformed before.
+inline hs::QuantizedLlama round_nearest(const hs::Llama& model, const RecipeInput& input, const Setting& setting) {
+  return quantize_nearest({model, input.calibration, input.product, input.executor}, setting);
+}
+
+inline hs::Llama smooth(const RecipeInput& input) {
+  return hs::recipes::smoothed(input.model, input.calibration, {.executor = input.executor}, input.product);
+}
+
+inline hs::QuantizedLlama quantize_smooth_quant(const RecipeInput& input, const Setting& setting) {
+  return round_nearest(smooth(input), input, setting);
+}
+
+inline hs::QuantizedLlama quantize_smooth_quant_gptq(const RecipeInput& input, const Setting& setting) {
+  return hs::recipes::gptq(smooth(input), input.calibration, gptq_options(input, setting));
+}
+
+inline hs::QuantizedLlama quantize_os_plus(const RecipeInput& input, const Setting& setting) {
+  return round_nearest(hs::recipes::outliers_suppressed(input.model, input.calibration,
+                                                        {.bits = setting.activation_bits,
+                                                         .input_scale = setting.scale,
+                                                         .float_product = input.product,
+                                                         .executor = input.executor}),
+                       input, setting);
+}
+
+inline hs::Llama scale_for_weights(const RecipeInput& input, const Setting& setting) {
+  return hs::recipes::awq_scaled(input.model, input.calibration,
+                                 {.weight_bits = setting.weight_bits,
+                                  .weight_tiling = weight_tiling(setting),
+                                  .float_product = input.product,
+                                  .executor = input.executor});
+}
+
+inline hs::QuantizedLlama quantize_awq(const RecipeInput& input, const Setting& setting) {
+  return round_nearest(scale_for_weights(input, setting), input, setting);
+}
+
+inline hs::QuantizedLlama quantize_awq_gptq(const RecipeInput& input, const Setting& setting) {
+  hs::recipes::GptqLlamaOptions options = gptq_options(input, setting);
+  options.rounding.range = hs::GridRange::mse;
+  return hs::recipes::gptq(scale_for_weights(input, setting), input.calibration, options);
+}
+
+inline hs::QuantizedLlama quantize_rotated(const RecipeInput& input, const Setting& setting,
+                                           hs::recipes::RotatedRounding rounding, hs::FloatPath float_path) {
+  hs::recipes::RotationLlamaOptions options{.rounding = rounding, .gptq = gptq_options(input, setting)};
+  options.gptq.float_path = float_path;
+  options.gptq.rounding.alpha = float_path == hs::FloatPath::kept ? 0.25 : 0;
+  return hs::recipes::rotation(input.model, input.calibration, options);
+}
+inline hs::QuantizedLlama quantize_rotation(const RecipeInput& input, const Setting& setting) {
+  return quantize_rotated(input, setting, hs::recipes::RotatedRounding::nearest, hs::FloatPath::none);
+}
+inline hs::QuantizedLlama quantize_rotation_gptq(const RecipeInput& input, const Setting& setting) {
+  return quantize_rotated(input, setting, hs::recipes::RotatedRounding::gptq, hs::FloatPath::none);
+}
+inline hs::QuantizedLlama quantize_rotation_gptaq(const RecipeInput& input, const Setting& setting) {
+  return quantize_rotated(input, setting, hs::recipes::RotatedRounding::gptq, hs::FloatPath::kept);
+}
+
+template <hs::BlockFormat F>
+hs::QuantizedLlama quantize_blocks(const RecipeInput& input, const Setting& setting) {
+  using hs::recipes::BlockInputs;
+  const bool keeps_floats = setting.activation_bits == float_bits;
+  return hs::recipes::block_float<F>(input.model, input.calibration,
+                                     {.inputs = keeps_floats ? BlockInputs::floats : BlockInputs::blocks,
+                                      .float_product = input.product,
+                                      .executor = input.executor});
+}
+
 inline hs::QuantizedLlama quantize_llm_int8(const RecipeInput& input, const Setting&) {
   return hs::recipes::llm_int8(input.model, {.executor = input.executor});
 }
@@ -106,6 +182,24 @@ inline std::optional<Setting> take_w8a8_per_token(const Setting& setting) {
   return fits ? std::optional(setting) : std::nullopt;
 }
 
+inline std::optional<Setting> take_weights_only(const Setting& setting) {
+  return setting.activation_bits == float_bits ? std::optional(setting) : std::nullopt;
+}
+
+inline std::optional<Setting> take_coded_inputs(const Setting& setting) {
+  return setting.activation_bits != float_bits ? std::optional(setting) : std::nullopt;
+}
+
+/// 4 bits of both, or of weights alone; the format has its own groups, and its scales belong to tokens.
+template <hs::BlockFormat F>
+std::optional<Setting> take_blocks(const Setting& setting) {
+  const bool weights_only = setting.activation_bits == float_bits;
+  if (setting.weight_bits != F::bits || setting.group != 0) return std::nullopt;
+  if (!weights_only && setting.activation_bits != F::bits) return std::nullopt;
+  return Setting{F::bits, setting.activation_bits, weights_only ? hs::InputScale::none : hs::InputScale::token,
+                 F::block_size};
+}
+
 /// All of them; float32 is always measured.
 inline const std::vector<Method>& all_methods() {
   static const std::vector<Method> methods{
@@ -115,6 +209,16 @@ inline const std::vector<Method>& all_methods() {
       {"gptq-mse", "any bits", take_any, quantize_gptq_mse},
       {"gptq-search", "any bits", take_any, quantize_gptq_search},
       {"gptaq", "any bits", take_any, quantize_gptaq},
+      {"awq", "weights alone", take_weights_only, quantize_awq},
+      {"awq-gptq", "weights alone", take_weights_only, quantize_awq_gptq},
+      {"smoothquant", "inputs of 2 to 8 bits", take_coded_inputs, quantize_smooth_quant},
+      {"smoothquant-gptq", "inputs of 2 to 8 bits", take_coded_inputs, quantize_smooth_quant_gptq},
+      {"osplus", "inputs of 2 to 8 bits", take_coded_inputs, quantize_os_plus},
+      {"rotation", "inputs of 2 to 8 bits", take_coded_inputs, quantize_rotation},
+      {"rotation-gptq", "any bits", take_any, quantize_rotation_gptq},
+      {"rotation-gptaq", "any bits", take_any, quantize_rotation_gptaq},
+      {"mxfp4", "w4 or w4a4 without groups", take_blocks<hs::MXFP4>, quantize_blocks<hs::MXFP4>},
+      {"nvfp4", "w4 or w4a4 without groups", take_blocks<hs::NVFP4>, quantize_blocks<hs::NVFP4>},
       {"llm-int8", "w8a8 with scales of tokens", take_w8a8_per_token, quantize_llm_int8}};
   return methods;
 }

@@ -6,11 +6,8 @@
 
 #include "halfstep/core/thread_pool.hpp"
 #include "halfstep/kernels/dense_product.hpp"
-#include "halfstep/models/perplexity.hpp"
-#include "halfstep/recipes/nearest_llama.hpp"
+#include "recipes/llama_recipes.hpp"
 #include "support/catch.hpp"
-#include "support/llama_checkpoint.hpp"
-#include "support/models.hpp"
 
 namespace hs = halfstep;
 using namespace halfstep_tests;
@@ -32,32 +29,15 @@ const hs::LinearSpec& spec_of(const hs::QuantizedLlama& quantized, const hs::Lin
   return std::get<hs::LinearSpec>(quantized.specs().at(layer.site));
 }
 
-/// Mean loss over the test sequences of a shared model.
-struct Evaluated {
-  hs::Llama model;
-  hs::Tokens calibration, test;
-  hs::ThreadPool pool{2};
+double gptq_loss(TrainedLlama& trained, GptqLlamaOptions options) {
+  options.float_product = hs::dense_product;
+  options.executor = trained.pool;
+  return trained.loss(hs::recipes::gptq(trained.model, trained.calibration.view(), options));
+}
 
-  Evaluated(const std::string& checkpoint, const std::string& evaluation) {
-    const hs::SafetensorsFile data = hs::SafetensorsFile::open(evaluation);
-    model = hs::load_llama(checkpoint);
-    calibration = hs::load_tokens(data, "calib.ids");
-    test = hs::load_tokens(data, "test.ids");
-  }
-  double loss(const hs::QuantizedLlama& quantized) {
-    hs::IntegerEngine engine(quantized.specs(), pool, hs::dense_product);
-    return hs::evaluate(quantized.model(), test.view(), engine).nll();
-  }
-  double gptq(GptqLlamaOptions options) {
-    options.float_product = hs::dense_product;
-    options.executor = pool;
-    return loss(hs::recipes::gptq(model, calibration.view(), options));
-  }
-  double nearest(int bits) {
-    return loss(
-        hs::recipes::nearest(model, {}, {.weight_bits = bits, .input_scale = hs::InputScale::none, .executor = pool}));
-  }
-};
+double nearest_loss(TrainedLlama& trained, int bits) {
+  return trained.nearest(trained.model, bits, 8, hs::InputScale::none);
+}
 
 }  // namespace
 
@@ -139,10 +119,11 @@ TEST_CASE("threads do not show in the recipe, and widths are checked", "[recipes
 TEST_CASE("stories260k: GPTQ and GPTAQ reach their losses", "[recipes_gptq][slow]") {
   const auto checkpoint = find_model("stories260k.safetensors"), data = find_model("stories260k_eval.safetensors");
   if (!checkpoint || !data) return;
-  Evaluated stories(checkpoint->string(), data->string());
+  TrainedLlama stories(checkpoint->string(), data->string());
   constexpr double floats = 1.2751;
-  const double w4 = stories.gptq({.weight_bits = 4}), w3 = stories.gptq({.weight_bits = 3});
-  const double nearest4 = stories.nearest(4), nearest3 = stories.nearest(3), nearest2 = stories.nearest(2);
+  const double w4 = gptq_loss(stories, {.weight_bits = 4}), w3 = gptq_loss(stories, {.weight_bits = 3});
+  const double nearest4 = nearest_loss(stories, 4), nearest3 = nearest_loss(stories, 3),
+               nearest2 = nearest_loss(stories, 2);
   CAPTURE(w4, w3, nearest4, nearest3);
   CHECK(w4 <= 1.370);
   CHECK(w3 <= 1.84);
@@ -150,22 +131,22 @@ TEST_CASE("stories260k: GPTQ and GPTAQ reach their losses", "[recipes_gptq][slow
   CHECK((nearest3 - w3) >= 0.40 * (nearest3 - floats));
   GptqLlamaOptions mse{.weight_bits = 3};
   mse.rounding.range = hs::GridRange::mse;
-  const double w3_mse = stories.gptq(mse);
+  const double w3_mse = gptq_loss(stories, mse);
   mse.weight_bits = 2;
-  const double w2_mse = stories.gptq(mse);
+  const double w2_mse = gptq_loss(stories, mse);
   CAPTURE(w3_mse, w2_mse);
   CHECK(w3_mse <= 1.65);
   CHECK(w2_mse <= 3.65);
-  CHECK(stories.gptq({.weight_bits = 2}) < nearest2);
+  CHECK(gptq_loss(stories, {.weight_bits = 2}) < nearest2);
   GptqLlamaOptions groups = mse;
   groups.weight_bits = 3;
   groups.rounding.group_size = 32;
-  CHECK(stories.gptq(groups) <= 1.56);
+  CHECK(gptq_loss(stories, groups) <= 1.56);
   mse.float_path = hs::FloatPath::kept;
   mse.rounding.alpha = 0.25;
-  const double gptaq2 = stories.gptq(mse);
+  const double gptaq2 = gptq_loss(stories, mse);
   mse.weight_bits = 3;
-  const double gptaq3 = stories.gptq(mse);
+  const double gptaq3 = gptq_loss(stories, mse);
   CAPTURE(gptaq3, gptaq2);
   CHECK(gptaq3 <= 1.61);
   CHECK(gptaq3 < w3_mse);
@@ -181,9 +162,9 @@ TEST_CASE("shakespeare_gpt: GPTQ reaches its losses, with outlier channels as we
   constexpr double floats = 1.5067;
   const double limits[2][3] = {{1.509, 1.513, 1.550}, {1.511, 1.515, 1.556}};  // at 4, 3 and 2 bits
   for (int model = 0; model < 2; ++model) {
-    Evaluated shakespeare((model == 0 ? plain : outlier)->string(), data->string());
+    TrainedLlama shakespeare((model == 0 ? plain : outlier)->string(), data->string());
     for (int bits = 4; bits >= 2; --bits) {
-      const double nearest = shakespeare.nearest(bits), found = shakespeare.gptq({.weight_bits = bits});
+      const double nearest = nearest_loss(shakespeare, bits), found = gptq_loss(shakespeare, {.weight_bits = bits});
       CAPTURE(model, bits, nearest, found);
       CHECK(found <= limits[model][4 - bits]);
       CHECK(nearest - found >= 0.65 * (nearest - floats));
@@ -191,7 +172,7 @@ TEST_CASE("shakespeare_gpt: GPTQ reaches its losses, with outlier channels as we
     if (model == 0) {
       GptqLlamaOptions groups{.weight_bits = 2};
       groups.rounding.group_size = 64;
-      CHECK(shakespeare.gptq(groups) <= 1.535);
+      CHECK(gptq_loss(shakespeare, groups) <= 1.535);
     }
   }
 }
