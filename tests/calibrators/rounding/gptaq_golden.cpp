@@ -157,8 +157,9 @@ TEST_CASE("golden: the ladder of damping", "[golden]") {
   const HessianAccumulator hessian = HessianAccumulator::of_matrix(h.view(), 1, 1);
   const Curvature curvature(hessian, DeadDiagonal::one);
   const std::vector<Index> order = plain_order(h.cols);
-  DampingLadder ladder(curvature, order, {.share = 0.05, .dead_diagonal = DeadDiagonal::one}, {});
-  const Damping damping = ladder.climb();
+  LowerFactor<double> factor(h.cols);
+  const DampingOptions options{.share = 0.05, .dead_diagonal = DeadDiagonal::one};
+  const Damping damping = DampingLadder(curvature, order, options, factor, {}).climb();
   CHECK(damping.rung == DampingRung::more);
   CHECK(close(damping.share, file.scalar<float>("ladder.damp"), 1e-5));
 
@@ -166,7 +167,7 @@ TEST_CASE("golden: the ladder of damping", "[golden]") {
   const Index n = h.cols;
   const double root = std::sqrt(curvature.to_published());
   std::vector<double> u(static_cast<std::size_t>(n * n), 0.0);
-  const auto v = [&](Index i, Index j) { return root * ladder.factor()(n - 1 - i, n - 1 - j); };
+  const auto v = [&](Index i, Index j) { return root * factor(n - 1 - i, n - 1 - j); };
   const auto at = [&](Index i, Index j) -> double& { return u[static_cast<std::size_t>(i * n + j)]; };
   for (Index j = 0; j < n; ++j) {
     for (Index i = j; i >= 0; --i) {

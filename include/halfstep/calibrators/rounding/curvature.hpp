@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
@@ -57,6 +58,14 @@ class Curvature {
   [[nodiscard]] double largest() const { return largest_; }
   /// H(r, c) as it was summed, in scaled units.
   [[nodiscard]] double operator()(Index r, Index c) const { return scale_ * (*sum_)(r, c); }
+  /// H(r[0], c) to H(r[count - 1], c) as they were summed, in scaled units. Faster than one by one.
+  void read(std::span<const Index> rows, Index c, double* to) const {
+    const double* const row = sum_->row(c);
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      const Index r = rows[k];
+      to[k] = scale_ * (r <= c ? row[r] : sum_->row(r)[c]);
+    }
+  }
   /// Scaled units for one of the sum, and published units (2 / sequences of the sum) for a scaled one.
   [[nodiscard]] double scale() const { return scale_; }
   [[nodiscard]] double to_published() const { return to_published_; }

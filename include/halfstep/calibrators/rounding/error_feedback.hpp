@@ -27,7 +27,7 @@ struct ErrorFeedback {
   PackedColumns<float> weights;
   std::vector<double> pivots;
 
-  ErrorFeedback(const LowerFactor& factor, Index block, ExecutorRef executor) {
+  ErrorFeedback(const LowerFactor<double>& factor, Index block, ExecutorRef executor) {
     const Index last = factor.size() - 1;
     std::vector<double> inverse_root;
     for (Index q = 0; q <= last; ++q) {
@@ -35,10 +35,18 @@ struct ErrorFeedback {
       pivots.push_back(root * root);
       inverse_root.push_back(1 / root);
     }
-    const auto element = [&](Index p, Index q) {
-      return static_cast<float>(factor(last - p, last - q) * inverse_root[static_cast<std::size_t>(q)]);
+    const auto read = [&](Index q, Index columns, Index rows, float* to) {
+      constexpr Index width = LowerFactor<double>::width, height = PackedColumns<float>::height;
+      for (Index p = 0; p < rows; ++p) {
+        const Index i = last - p;
+        const double* const from = factor.strip(i / width) + (last - q) * width + i % width;
+        for (Index h = 0; h < columns; ++h) {
+          const double value = p < q + h ? from[-h * width] : 0.0;  // what lies beyond may be of another panel
+          to[p * height + h] = static_cast<float>(value * inverse_root[static_cast<std::size_t>(q + h)]);
+        }
+      }
     };
-    weights = PackedColumns<float>(factor.size(), block, ColumnExtent::above_diagonal, element, executor);
+    weights = PackedColumns<float>(factor.size(), block, ColumnExtent::above_diagonal, read, executor);
   }
 };
 

@@ -29,13 +29,21 @@ namespace halfstep::inline HALFSTEP_ABI {
 ///
 /// U = D_H^(-1/2) T^-1, so P is found by two triangular solves, D U^T in double and the product with U in float.
 /// size^3 operations for the first and a third of that for the second. Class: bounded, bit-equal for any executor.
-[[nodiscard]] inline PackedColumns<float> target_shift(const LowerFactor& factor, const ErrorFeedback& feedback,
+[[nodiscard]] inline PackedColumns<float> target_shift(const LowerFactor<double>& factor, const ErrorFeedback& feedback,
                                                        const Curvature& h, const InputDifference& difference,
                                                        std::span<const Index> order, double alpha,
                                                        ExecutorRef executor) {
   const Index size = factor.size(), block = feedback.weights.block();
   const PackedColumns<double> rows(
-      size, block, ColumnExtent::above_diagonal, [&](Index p, Index q) { return factor(q, p); }, executor);
+      size, block, ColumnExtent::above_diagonal,
+      [&](Index q, Index columns, Index count, double* to) {
+        for (Index p = 0; p < count; ++p) {
+          for (Index i = 0; i < columns; ++i) {
+            to[p * PackedColumns<double>::height + i] = p < q + i ? factor(q + i, p) : 0.0;
+          }
+        }
+      },
+      executor);
   const auto column = [&](Index position) { return order[static_cast<std::size_t>(position)]; };
   using Strips = RowStrips<double>;
   const Index strips = chunk_count(size, RowStrips<float>::width);
@@ -73,7 +81,13 @@ namespace halfstep::inline HALFSTEP_ABI {
     }
   });
   return PackedColumns<float>(
-      size, block, ColumnExtent::above_diagonal, [&](Index p, Index q) { return result(p, q); }, executor);
+      size, block, ColumnExtent::above_diagonal,
+      [&](Index q, Index columns, Index count, float* to) {
+        for (Index p = 0; p < count; ++p) {
+          for (Index i = 0; i < columns; ++i) to[p * PackedColumns<float>::height + i] = result(p, q + i);
+        }
+      },
+      executor);
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

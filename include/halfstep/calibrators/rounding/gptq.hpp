@@ -85,6 +85,7 @@ template <ScalarQuantizer Q, Viewable M>
   if constexpr (HasTensorScale<Q>) {
     const auto source = view(weight);
     require_readable("gptq", "weight", source);
+    require_finite("gptq", "weight", source, options.executor);
     const TilingGrid grid(per_tensor(), shape_of(source));
     const auto ranges = granule_ranges("gptq", source, grid, options.executor, RangeParts::ends);
     const float tensor_scale = Q::tensor_scale_of(ranges.empty() ? Range{} : ranges[0]);

@@ -3,6 +3,8 @@
 /// \file
 /// One call of `gptq`: the weight's rows, their grids and the result.
 
+#include "halfstep/calibrators/rounding/column_sweep.hpp"
+#include "halfstep/calibrators/rounding/coordinate_descent.hpp"
 #include "halfstep/calibrators/rounding/gptq_options.hpp"
 #include "halfstep/calibrators/rounding/gptq_rows.hpp"
 #include "halfstep/calibrators/rounding/gptq_solver.hpp"
@@ -85,6 +87,7 @@ class GptqCall {
     });
     for (const double loss : report.row_losses) report.loss += loss;
     report.is_complete = !was_cut_short_;
+    report.nearest_rows = nearest_rows_;
     result_.report = std::move(report);
     return std::move(result_);
   }
@@ -101,8 +104,11 @@ class GptqCall {
     tensor_ = fit_(values, 1.0f);
   }
 
-  /// Fits all groups of a row to its weights. With groups, weights of dead channels count as 0.
-  void fit_row(Index row, RowGrid<Q>& grids, Index at, float factor) {
+  /// Which weights of dead channels a grid is fitted to: 0, for groups of a sweep, or what they are.
+  enum class DeadWeights { as_zero, as_given };
+
+  /// Fits all groups of a row to its weights.
+  void fit_row(Index row, RowGrid<Q>& grids, Index at, float factor, DeadWeights dead) {
     if (tensor_) {
       grids.at(at, 0) = *tensor_;
       return;
@@ -116,33 +122,87 @@ class GptqCall {
     std::vector<float> values(groups_.columns.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
       const Index c = groups_.columns[i];
-      values[i] = solver_.curvature().is_dead(c) ? 0.0f : weights[c];
+      values[i] = dead == DeadWeights::as_zero && solver_.curvature().is_dead(c) ? 0.0f : weights[c];
     }
     for (Index g = 0; g < grids.groups(); ++g) {
-      const Index begin = groups_.starts[static_cast<std::size_t>(g)],
-                  end = groups_.starts[static_cast<std::size_t>(g + 1)];
+      const Index begin = groups_.starts[static_cast<std::size_t>(g)];
+      const Index end = groups_.starts[static_cast<std::size_t>(g + 1)];
       grids.at(at, g) = fit_({values.data() + begin, static_cast<std::size_t>(end - begin)}, factor);
     }
   }
 
+  /// Codes and grids that some rows end with.
+  struct Trial {
+    GptqRows rows;
+    RowGrid<Q> grids;
+  };
+
   void round(Index begin, Index end) {
-    GptqRows task(solver_.plan(), end - begin);
-    RowGrid<Q> grids(end - begin, grid().col_tiles());
     const auto weight = [&](Index row, float* to) {
       const float* const from = read_(begin + row, to);
       if (from != to) std::copy_n(from, cols(), to);
     };
+    Trial best = sweep(begin, end, weight, Feedback::on, 1.0f);
+    RowStrips<double> pull;
+    if (solver_.needs_pull()) pull = output_pull(solver_.difference(), solver_.plan().order, end - begin, weight);
+    const RowStrips<double>* const pulls = solver_.needs_pull() ? &pull : nullptr;
+    if (solver_.compares()) compare(begin, end, weight, pulls, best);
+    if (options_.descent_sweeps > 0) {
+      with_calls(best.grids, [&](const GridCalls& calls) {
+        CoordinateDescent(solver_.hessian(), solver_.plan(), pulls, calls, best.rows)
+            .run(options_.descent_sweeps, weight);
+      });
+    }
+    store(begin, best.rows, best.grids);
+  }
+
+  /// Tries other grids, and rounding to nearest, and keeps what is better row by row.
+  void compare(Index begin, Index end, WeightRow weight, const RowStrips<double>* pull, Trial& best) {
+    std::vector<double> objectives = best.rows.objectives(pull);
+    if (options_.range == GridRange::objective) {
+      for (const float factor : options_.range_factors) {
+        keep_better(sweep(begin, end, weight, Feedback::on, factor), pull, best, objectives);
+      }
+    }
+    if (options_.row_guard == RowGuard::nearest) {
+      nearest_rows_ += keep_better(sweep(begin, end, weight, Feedback::off, 1.0f), pull, best, objectives);
+    }
+  }
+
+  static Index keep_better(Trial trial, const RowStrips<double>* pull, Trial& best, std::vector<double>& objectives) {
+    const std::vector<double> found = trial.rows.objectives(pull);
+    Index taken = 0;
+    for (Index r = 0; r < trial.rows.rows(); ++r) {
+      const auto at = static_cast<std::size_t>(r);
+      if (!(found[at] < objectives[at])) continue;
+      objectives[at] = found[at];
+      best.rows.take_row(trial.rows, r);
+      best.grids.take_row(trial.grids, r);
+      ++taken;
+    }
+    return taken;
+  }
+
+  Trial sweep(Index begin, Index end, WeightRow weight, Feedback feedback, float factor) {
+    Trial trial{GptqRows(solver_.plan(), end - begin), RowGrid<Q>(end - begin, grid().col_tiles())};
+    if (solver_.plan().dynamic_group == 0) {
+      for (Index r = begin; r < end; ++r) fit_row(r, trial.grids, r - begin, factor, DeadWeights::as_zero);
+    }
+    with_calls(trial.grids, [&](const GridCalls& calls) { trial.rows.sweep(weight, feedback, calls); });
+    return trial;
+  }
+
+  void with_calls(RowGrid<Q>& grids, FunctionRef<void(const GridCalls&)> use) {
     const auto round = [&](Index row, Index lanes, Index group, const float* x, float* values, std::uint8_t* codes) {
       grids.round(row, lanes, group, x, values, codes);
+    };
+    const auto decode = [&](Index row, Index lanes, Index group, const std::uint8_t* codes, float* values) {
+      grids.decode(row, lanes, group, codes, values);
     };
     const auto fit = [&](Index row, Index group, const float* weights, Index count) {
       grids.at(row, group) = fit_({weights, static_cast<std::size_t>(count)}, 1.0f);
     };
-    if (solver_.plan().dynamic_group == 0) {
-      for (Index r = begin; r < end; ++r) fit_row(r, grids, r - begin, 1.0f);
-    }
-    task.sweep(weight, Feedback::on, {round, fit});
-    store(begin, task, grids);
+    use({round, decode, fit});
   }
 
   void store(Index begin, const GptqRows& task, RowGrid<Q>& grids) {
@@ -154,8 +214,7 @@ class GptqCall {
             task.codes(r / GptqRows::width, q)[r % GptqRows::width];
       }
       store_row(begin + r, grids, r, codes.data());
-      solver_.report().row_losses[static_cast<std::size_t>(begin + r)] =
-          unit * task.losses()[static_cast<std::size_t>(r)];
+      solver_.report().row_losses[static_cast<std::size_t>(begin + r)] = unit * task.loss(r);
     }
   }
 
@@ -172,7 +231,7 @@ class GptqCall {
     std::vector<float> scratch(static_cast<std::size_t>(cols()));
     std::vector<std::uint8_t> codes(static_cast<std::size_t>(cols()));
     for (Index r = begin; r < end; ++r) {
-      fit_row(r, grids, 0, 1.0f);
+      fit_row(r, grids, 0, 1.0f, DeadWeights::as_given);
       const float* const weights = read_(r, scratch.data());
       for (Index c = 0; c < cols(); ++c) {
         float value = 0;
@@ -192,6 +251,7 @@ class GptqCall {
   std::optional<Q> tensor_;
   ProgressCounter progress_;
   std::atomic<bool> was_cut_short_{false};
+  std::atomic<Index> nearest_rows_{0};
 };
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -4,6 +4,7 @@
 /// The part of a call of `gptq` that depends on the Hessian alone: order, damping, factor, feedback.
 
 #include "halfstep/calibrators/rounding/column_order.hpp"
+#include "halfstep/calibrators/rounding/coordinate_descent.hpp"
 #include "halfstep/calibrators/rounding/curvature.hpp"
 #include "halfstep/calibrators/rounding/damping.hpp"
 #include "halfstep/calibrators/rounding/error_feedback.hpp"
@@ -64,35 +65,55 @@ class GptqSolver {
   /// Factors the Hessian. Returns whether there is a feedback; if not, weights are to be rounded to nearest.
   bool factor() {
     report_.rank = rank_of(h_, options_.executor);
-    DampingLadder ladder(h_, plan_.order, options_.damping, options_.executor);
-    const Damping damping = ladder.climb();
+    LowerFactor<double> factor(h_.size());
+    const Damping damping = DampingLadder(h_, plan_.order, options_.damping, factor, options_.executor).climb();
     report_.rung = damping.rung;
     if (damping.rung == DampingRung::nearest) return false;
     report_.share = damping.share;
     report_.damping = damping.share * h_.mean() * h_.to_published();
-    report_.condition = condition_estimate(ladder.factor());
-    feedback_.emplace(ladder.factor(), std::min(options_.block_size, h_.size()), options_.executor);
+    report_.condition = condition_estimate(factor);
+    feedback_.emplace(factor, block(), options_.executor);
     plan_.feedback = &*feedback_;
     for (const Index c : plan_.order) plan_.added.push_back(damped_diagonal(h_, damping, c) - h_(c, c));
     if (options_.alpha != 0) {
-      shift_ = target_shift(ladder.factor(), *feedback_, h_, *options_.float_path, plan_.order, options_.alpha,
-                            options_.executor);
+      shift_ =
+          target_shift(factor, *feedback_, h_, *options_.float_path, plan_.order, options_.alpha, options_.executor);
       plan_.shift = &shift_;
+    }
+    if (options_.descent_sweeps > 0) {
+      hessian_ = ordered_hessian(h_, plan_.order, block(), options_.executor);
+    }
+    if (needs_pull()) {
+      difference_ = ordered_difference(*options_.float_path, h_.scale(), plan_.order, block(), options_.executor);
     }
     return true;
   }
+
+  /// Whether objectives are compared, and whether the float path has a part in them.
+  [[nodiscard]] bool compares() const {
+    return options_.range == GridRange::objective || options_.row_guard != RowGuard::off;
+  }
+  [[nodiscard]] bool needs_pull() const {
+    return options_.float_path != nullptr && (compares() || options_.descent_sweeps > 0);
+  }
+  /// H and `sum (f - x) x^T` by position, where they are needed.
+  [[nodiscard]] const PackedColumns<double>& hessian() const { return hessian_; }
+  [[nodiscard]] const PackedColumns<double>& difference() const { return difference_; }
 
   [[nodiscard]] GptqPlan& plan() { return plan_; }
   [[nodiscard]] GptqReport& report() { return report_; }
   [[nodiscard]] const Curvature& curvature() const { return h_; }
 
  private:
+  [[nodiscard]] Index block() const { return std::min(options_.block_size, h_.size()); }
+
   const GptqOptions& options_;
   Curvature h_;
   GptqPlan plan_;
   GptqReport report_;
   std::optional<ErrorFeedback> feedback_;
   PackedColumns<float> shift_;
+  PackedColumns<double> hessian_, difference_;
 };
 
 }  // namespace halfstep::inline HALFSTEP_ABI

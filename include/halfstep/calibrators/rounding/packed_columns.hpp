@@ -34,9 +34,12 @@ class PackedColumns {
   /// An empty matrix.
   PackedColumns() = default;
 
-  /// Element (p, q) is `element(p, q)`, which is asked for p < q alone where only what is above the diagonal is kept.
-  PackedColumns(Index size, Index block, ColumnExtent extent, FunctionRef<T(Index p, Index q)> element,
-                ExecutorRef executor)
+  /// Writes the first `rows` elements of columns `[q, q + columns)`, element (p, q + h) to `to[p * height + h]`.
+  using ReadBundle = FunctionRef<void(Index q, Index columns, Index rows, T* to)>;
+
+  /// `read` is asked for whole columns, or for all rows above the last column's diagonal: what it gives on and below
+  /// the diagonal counts as 0 then.
+  PackedColumns(Index size, Index block, ColumnExtent extent, ReadBundle read, ExecutorRef executor)
       : size_(size), block_(block), extent_(extent) {
     Index start = 0;
     for (Index b = 0; b < blocks(); ++b) {
@@ -46,7 +49,7 @@ class PackedColumns {
     values_.reset(start);
     parallel_for(executor, blocks(), 1, [&](Index first, Index last) {
       for (Index b = first; b < last; ++b) {
-        for (Index i = 0; i < bundles(b); ++i) fill(b, i, element);
+        for (Index i = 0; i < bundles(b); ++i) fill(b, i, read);
       }
     });
   }
@@ -82,13 +85,16 @@ class PackedColumns {
   }
 
  private:
-  void fill(Index b, Index i, FunctionRef<T(Index, Index)> element) {
+  void fill(Index b, Index i, ReadBundle read) {
     T* const to = values_.data() + starts_[static_cast<std::size_t>(b)] + i * rows(b) * height;
-    for (Index h = 0; h < height; ++h) {
-      const Index q = begin(b) + i * height + h;
-      const Index kept = q >= end(b) ? 0 : (extent_ == ColumnExtent::whole ? size_ : q);
-      for (Index p = 0; p < kept; ++p) to[p * height + h] = element(p, q);
-      for (Index p = kept; p < rows(b); ++p) to[p * height + h] = T(0);
+    const Index q = begin(b) + i * height, columns = std::min(height, end(b) - q);
+    const Index kept = extent_ == ColumnExtent::whole ? size_ : q + columns - 1;
+    if (columns < height) std::fill(to, to + kept * height, T(0));
+    std::fill(to + kept * height, to + rows(b) * height, T(0));
+    read(q, columns, kept, to);
+    if (extent_ == ColumnExtent::whole) return;
+    for (Index h = 0; h < columns; ++h) {
+      for (Index p = q + h; p < kept; ++p) to[p * height + h] = T(0);
     }
   }
 

@@ -130,6 +130,11 @@ class RowGrid {
     }
   }
 
+  /// Replaces a row by that of another grid of the same rows.
+  void take_row(RowGrid& other, Index row) {
+    for (Index g = 0; g < groups_; ++g) at(row, g) = other.at(row, g);
+  }
+
  private:
   static std::size_t size(Index rows, Index groups) { return static_cast<std::size_t>(rows * groups); }
 
