@@ -95,6 +95,8 @@ TEST_CASE("a candidate search that is cancelled returns the best of what was tri
   const auto go_on = [&](Index done, Index) { return seen.push_back(done), true; };
   CHECK(candidate_search(Candidates<Q>(scales(100)), loss, {.progress = go_on}).is_complete);
   CHECK(seen == std::vector<Index>{32, 64, 96, 100});
+  const auto too_late = [](Index done, Index total) { return done < total; };
+  CHECK(candidate_search(Candidates<Q>(scales(100)), loss, {.progress = too_late}).is_complete);
 }
 
 TEST_CASE("what a progress callback of a search throws reaches the caller") {

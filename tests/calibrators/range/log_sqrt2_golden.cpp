@@ -35,4 +35,7 @@ TEST_CASE("golden: log-sqrt2 scales of RepQ-ViT's percentiles", "[golden]") {
       }
     });
   }
+  g.require_consumed("repq_logsqrt2.*.x0");
+  g.require_consumed("repq_logsqrt2.*.mse");
+  g.require_consumed("repq_logsqrt2.*.pct_index");
 }

@@ -31,4 +31,6 @@ TEST_CASE("golden: sulq searches eta", "[golden]") {
       }
     });
   }
+  g.require_consumed("sulq.*.x0");
+  g.require_consumed("sulq.*.losses");
 }

@@ -32,4 +32,6 @@ TEST_CASE("golden: tanq searches alpha and scale", "[golden]") {
       CHECK(of_stored == Approx(expected).epsilon(1e-5));
     });
   }
+  g.require_consumed("tanq.*.x0");
+  g.require_consumed("tanq.*.mse");
 }

@@ -313,7 +313,5 @@ TEST_CASE("golden: uniform ranges that are empty, and one value among zeros", "[
   file.require_consumed("deg.*");
 }
 
-TEST_CASE("golden: uniform is consumed", "[golden]") {
-  Golden("uniform").require_all_consumed(
-      {{"ptq4vit.*", "ranges searched by the error of a layer's output, another calibrator's"}});
-}
+// ptq4vit.* is read by ptq4vit_search_golden.cpp, whose cases come before these.
+TEST_CASE("golden: uniform is consumed", "[golden]") { Golden("uniform").require_all_consumed(); }

@@ -97,10 +97,11 @@ class SearchRun {
   [[nodiscard]] ExecutorRef executor() const { return options_.executor; }
   [[nodiscard]] bool is_cancelled() const { return is_cancelled_; }
 
-  /// Says that `candidates` more were tried, and asks whether to go on.
+  /// Says that `candidates` more were tried, and asks whether to go on. After the last there is nothing to cancel.
   void advance(Index candidates) {
     done_ += candidates;
-    if (!is_cancelled_ && options_.progress && !options_.progress(done_, total_)) is_cancelled_ = true;
+    if (is_cancelled_ || !options_.progress) return;
+    is_cancelled_ = !options_.progress(done_, total_) && done_ < total_;
   }
 
  private:
