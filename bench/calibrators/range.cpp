@@ -36,7 +36,8 @@ hs::MatrixF normals(Index rows, Index cols, std::uint64_t stream) {
 
 /// A linear layer as it ran.
 struct Layer {
-  hs::MatrixF x = normals(tokens, channels, 1), w = normals(outputs, channels, 2), gradient = normals(tokens, outputs, 3);
+  hs::MatrixF x = normals(tokens, channels, 1), w = normals(outputs, channels, 2),
+              gradient = normals(tokens, outputs, 3);
   hs::ObservedProduct product{.lhs = hs::view(x), .rhs = hs::view(w), .gradient = hs::view(gradient)};
 };
 const Layer& layer() {
@@ -57,8 +58,7 @@ struct Attention {
     }
     for (Index h = 0; h < heads; ++h) {
       const auto at = static_cast<std::size_t>(h);
-      products.push_back(
-          {.lhs = hs::view(probabilities[at]), .rhs = hs::transposed(hs::view(values[at])), .head = h});
+      products.push_back({.lhs = hs::view(probabilities[at]), .rhs = hs::transposed(hs::view(values[at])), .head = h});
     }
   }
 };
@@ -81,17 +81,18 @@ void run(benchmark::State& state, int threads, double products, Search search) {
 template <class Search>
 void add(const std::string& name, double products, Search search) {
   for (const int threads : {1, 4}) {
-    benchmark::RegisterBenchmark(hs::concat(name, "/threads:", threads).c_str(), [=](benchmark::State& state) {
-      run(state, threads, products, search);
-    })->UseRealTime()->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark(hs::concat(name, "/threads:", threads).c_str(),
+                                 [=](benchmark::State& state) { run(state, threads, products, search); })
+        ->UseRealTime()
+        ->Unit(benchmark::kMillisecond);
   }
 }
 
 const bool registered = [] {
   using Uniform = hs::Uniform<4>;
-  for (const auto& [metric_name, metric] : {std::pair{"squared", hs::OutputMetric::squared},
-                                            std::pair{"hessian", hs::OutputMetric::hessian},
-                                            std::pair{"cosine", hs::OutputMetric::cosine}}) {
+  for (const auto& [metric_name, metric] :
+       {std::pair{"squared", hs::OutputMetric::squared}, std::pair{"hessian", hs::OutputMetric::hessian},
+        std::pair{"cosine", hs::OutputMetric::cosine}}) {
     for (const auto& [operand_name, operand] :
          {std::pair{"weight", hs::Operand::rhs}, std::pair{"input", hs::Operand::lhs}}) {
       add(hs::concat("output_search/", operand_name, "/", metric_name), 100,
@@ -105,9 +106,8 @@ const bool registered = [] {
   add("ptq4vit_linear/rounds:1", 0, [](hs::ThreadPool& pool) {
     return hs::ptq4vit_linear<4, Uniform>(layer().product, {.rounds = 1, .executor = pool});
   });
-  add("adalog_linear/rounds:1", 0, [](hs::ThreadPool& pool) {
-    return hs::adalog_linear<4, 4>(layer().product, {.rounds = 1, .executor = pool});
-  });
+  add("adalog_linear/rounds:1", 0,
+      [](hs::ThreadPool& pool) { return hs::adalog_linear<4, 4>(layer().product, {.rounds = 1, .executor = pool}); });
   add("adalog_softmax/rounds:1", 0, [](hs::ThreadPool& pool) {
     return hs::adalog_softmax<hs::AdaLog<4>, 4>(attention().products, {.rounds = 1, .executor = pool});
   });

@@ -116,6 +116,36 @@ TEST_CASE("attention multiplies codes with codes", "[api]") {
   CHECK(sqnr_of_product(probabilities, v.transpose(), o) > 30);
 }
 
+TEST_CASE("an input is quantized by what its layer loses", "[api]") {
+  const hs::MatrixF x = normal_matrix(64, 48, 11), w = normal_matrix(24, 48, 12);
+  hs::MinMax seen;
+  seen.observe(x);
+  // [snippet output_search]
+  const std::vector<hs::ObservedProduct> layer = {{.lhs = hs::view(x), .rhs = hs::view(w)}};
+  const hs::Candidates<hs::Uniform<4>> candidates(hs::shrunk_candidates<hs::Uniform<4>>(seen.range()));
+  const auto best = hs::output_search(layer, candidates, {.operand = hs::Operand::lhs});
+  const hs::Uniform<4> input = best.choices[0].quantizer;  // least squared error of x w^T, never worse than min-max
+
+  const auto both = hs::adalog_linear<4, 4>(layer[0]);  // input and weight in turns
+  const auto weight = hs::quantize_with(w, both.rhs, {.tiling = hs::per_row()});
+  // [end output_search]
+  const auto error = [&](const hs::MatrixF& x_hat, const hs::MatrixF& w_hat) {
+    return (x_hat * w_hat.transpose() - x * w.transpose()).squaredNorm();
+  };
+  CHECK(error(hs::fake_quantize(x, input), w) <= error(hs::fake_quantize(x, candidates.at(0, 0)), w) * 1.0001f);
+  CHECK(error(hs::fake_quantize(x, both.lhs[0]), hs::dequantize(weight)) <
+        error(hs::fake_quantize(x, candidates.at(0, 0)),
+              hs::dequantize(hs::quantize<hs::Uniform<4>>(w, {.tiling = hs::per_row()}))));
+}
+
+TEST_CASE("attention on AdaLog codes, their base searched by what the product loses", "[api]") {
+  hs::MatrixF probabilities = 4 * normal_matrix(16, 16, 6), v = normal_matrix(16, 24, 7);
+  hs::softmax(hs::mutable_view(probabilities));
+  auto a = hs::fpcs<hs::AdaLog<4>>(probabilities, v, {});
+  hs::MatrixF o = hs::matmul(hs::encode(probabilities, a), hs::pack(hs::quantize<hs::Uniform<8>>(hs::transposed(v))));
+  CHECK(hs::compare(hs::MatrixF(probabilities * v), o).sqnr_db() > 12);
+}
+
 TEST_CASE("a whole model is quantized by a recipe", "[api]") {
   const halfstep_tests::TemporaryDirectory directory;
   halfstep_tests::VitCheckpoint(halfstep_tests::VitSizes{}).write(directory.file("vit.safetensors"));

@@ -1,7 +1,7 @@
 // Agreement with golden/adalog.safetensors, the searches. Final losses, recomputed here from the quantizers that were
-// found, may exceed the stored ones by 1 % (candidates tie, so parameters may differ); grids 5e-6 of themselves, outputs
-// of the stored quantizers 1e-5 of the largest, loss curves 1e-4. Stored losses are sums over the batch of means over
-// tokens and features; losses here are means over everything.
+// found, may exceed the stored ones by 1 % (candidates tie, so parameters may differ); grids 5e-6 of themselves,
+// outputs of the stored quantizers 1e-5 of the largest, loss curves 1e-4. Stored losses are sums over the batch of
+// means over tokens and features; losses here are means over everything.
 
 #include <algorithm>
 #include <cmath>
@@ -178,7 +178,8 @@ TEST_CASE("golden: adalog searches probabilities and values", "[golden]") {
         std::vector<double> losses(values.size());
         for (std::size_t p = 0; p < products.size(); ++p) {
           const auto head = static_cast<std::size_t>(products[p].head);
-          const auto out = quantized_output(products[p].lhs, products[p].rhs, {}, probabilities, std::vector{values.at(head)});
+          const auto out =
+              quantized_output(products[p].lhs, products[p].rhs, {}, probabilities, std::vector{values.at(head)});
           losses[head] += mean_square(out, y.at(static_cast<Index>(p)));
         }
         return losses;
@@ -193,7 +194,8 @@ TEST_CASE("golden: adalog searches probabilities and values", "[golden]") {
       const auto values = stored_quantizers<bits()>(g, c.prefix + "v");
       const auto stored_heads = loss_of_heads({1, 0, g.scalar<std::int32_t>(c.prefix + "q")}, values);
       REQUIRE(stored_heads.size() == loss_head.size());
-      for (std::size_t h = 0; h < stored_heads.size(); ++h) CHECK(stored_heads[h] == Approx(loss_head[h]).epsilon(1e-4));
+      for (std::size_t h = 0; h < stored_heads.size(); ++h)
+        CHECK(stored_heads[h] == Approx(loss_head[h]).epsilon(1e-4));
       const OutputLoss<A> output_loss(
           products, fake_quantize_operand(std::span<const ObservedProduct>(products), Operand::rhs, values),
           {.operand = Operand::lhs, .tiling = Heads::together});

@@ -51,8 +51,8 @@ TEST_CASE("each granule gets its best candidate, of equals the first") {
 
 TEST_CASE("granules may have candidates of their own") {
   const DistanceLoss loss{{1, 1}};
-  const auto result = candidate_search(
-      Candidates<Q>(std::vector<std::vector<Q>>{{{5, 0}, {2, 0}}, {{3, 0}, {9, 0}}}), loss);
+  const auto result =
+      candidate_search(Candidates<Q>(std::vector<std::vector<Q>>{{{5, 0}, {2, 0}}, {{3, 0}, {9, 0}}}), loss);
   CHECK(quantizers_of(result) == std::vector<Q>{{2, 0}, {3, 0}});
 }
 
@@ -110,7 +110,8 @@ TEST_CASE("a candidate search says what is wrong") {
   const DistanceLoss loss{{1, 2}};
   CHECK_RAISES(candidate_search(Candidates<Q>(scales(3)), loss),
                "candidate_search: candidates are for 1 granules, the loss has 2");
-  CHECK_RAISES(candidate_search(Candidates<Q>(std::vector<Q>(), 2), loss), "candidates is empty, expected at least one");
+  CHECK_RAISES(candidate_search(Candidates<Q>(std::vector<Q>(), 2), loss),
+               "candidates is empty, expected at least one");
   CHECK_RAISES(Candidates<Q>(std::vector<std::vector<Q>>{{{1, 0}}, {}}),
                "Candidates: granule 1 has 0 candidates, granule 0 has 1");
 }

@@ -39,9 +39,8 @@ inline std::vector<halfstep::ObservedProduct> attention_products(const GoldenSta
   REQUIRE(probabilities.shape.size() == 4);
   std::vector<halfstep::ObservedProduct> products;
   for (halfstep::Index i = 0; i < probabilities.count; ++i) {
-    products.push_back({.lhs = probabilities.at(i),
-                        .rhs = halfstep::transposed(values.at(i)),
-                        .head = i % probabilities.shape[1]});
+    products.push_back(
+        {.lhs = probabilities.at(i), .rhs = halfstep::transposed(values.at(i)), .head = i % probabilities.shape[1]});
   }
   return products;
 }

@@ -1,5 +1,5 @@
-// Agreement with golden/log2.safetensors, the search for the scale: the same percentile (scale within 2e-6), or an error
-// within 1e-5 of the stored one's; stored errors are float32 means, good to 1e-4.
+// Agreement with golden/log2.safetensors, the search for the scale: the same percentile (scale within 2e-6), or an
+// error within 1e-5 of the stored one's; stored errors are float32 means, good to 1e-4.
 
 #include <cmath>
 #include <cstddef>

@@ -102,7 +102,7 @@ TEST_CASE("products that cannot be are refused") {
   heads.products.resize(1);
   heads.products[0].lhs = heads.queries.view().col_range(8, 8);
   CHECK_RAISES(values(), "test: lhs is not finite: row 6, column 1 is nan");
-  CHECK_RAISES(fake_quantize_operand(std::span<const ObservedProduct>(heads.products), Operand::rhs,
-                                     std::vector<Uniform<4>>(3)),
-               "fake_quantize_operand: quantizers has 3 entries, the operand has 1 granules");
+  CHECK_RAISES(
+      fake_quantize_operand(std::span<const ObservedProduct>(heads.products), Operand::rhs, std::vector<Uniform<4>>(3)),
+      "fake_quantize_operand: quantizers has 3 entries, the operand has 1 granules");
 }

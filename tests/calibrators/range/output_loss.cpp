@@ -41,18 +41,18 @@ void check(const std::vector<ObservedProduct>& products, Operand operand, const 
   const Q other{0.4f, 8};
   std::vector<MatrixF> fixed;
   if (other_is_quantized) {
-    fixed = fake_quantize_operand(std::span<const ObservedProduct>(products), other_operand(operand), std::vector{other},
-                                  Heads::together);
+    fixed = fake_quantize_operand(std::span<const ObservedProduct>(products), other_operand(operand),
+                                  std::vector{other}, Heads::together);
   }
   const Become searched = [&](std::size_t p, Index r, float x) {
     return round_trip(quantizers[static_cast<std::size_t>(granules.granule(p, r))], x);
   };
   const Become given = [&](std::size_t, Index, float x) { return other_is_quantized ? round_trip(other, x) : x; };
-  const auto expected = reference_losses(
-      products, operand == Operand::lhs ? searched : given, operand == Operand::lhs ? given : searched, metric,
-      quantizers.size(), [&](std::size_t p, Index m, Index n) {
-        return static_cast<std::size_t>(granules.granule(p, operand == Operand::lhs ? m : n));
-      });
+  const auto expected =
+      reference_losses(products, operand == Operand::lhs ? searched : given, operand == Operand::lhs ? given : searched,
+                       metric, quantizers.size(), [&](std::size_t p, Index m, Index n) {
+                         return static_cast<std::size_t>(granules.granule(p, operand == Operand::lhs ? m : n));
+                       });
   const OutputLoss<Q> loss(products, fixed, {.operand = operand, .tiling = tiling, .metric = metric});
   REQUIRE(loss.granules() == granules.count());
   std::vector<double> found(quantizers.size());
@@ -83,7 +83,8 @@ TEST_CASE("the loss of a layer's output is what its definition says") {
   for (const Layer& layer : {Layer(140, 9, 30), Layer(11, 24, 6)}) {
     for (const OutputMetric metric : all_metrics()) {
       for (const bool quantized : {false, true}) {
-        for (const ProductTiling& tiling : {ProductTiling(), ProductTiling(per_row()), ProductTiling(per_row_block(4))}) {
+        for (const ProductTiling& tiling :
+             {ProductTiling(), ProductTiling(per_row()), ProductTiling(per_row_block(4))}) {
           check(layer.products(), Operand::rhs, tiling, metric, quantized);
         }
         check(layer.products(), Operand::lhs, {}, metric, quantized);
@@ -162,8 +163,10 @@ TEST_CASE("the loss of an output says what is wrong") {
   std::vector<ObservedProduct> products = layer.products();
   const OutputLossOptions hessian{.metric = OutputMetric::hessian};
   CHECK_RAISES(OutputLoss<Q>(std::span<const ObservedProduct>()), "OutputLoss: products is empty");
-  CHECK_RAISES(OutputLoss<Q>(products, std::vector<MatrixF>(2)), "OutputLoss: other has 2 matrices, there are 1 products");
-  CHECK_RAISES(OutputLoss<Q>(products, {MatrixF(4, 5)}), "OutputLoss: other of product 0 has shape [4, 5], expected [4, 6]");
+  CHECK_RAISES(OutputLoss<Q>(products, std::vector<MatrixF>(2)),
+               "OutputLoss: other has 2 matrices, there are 1 products");
+  CHECK_RAISES(OutputLoss<Q>(products, {MatrixF(4, 5)}),
+               "OutputLoss: other of product 0 has shape [4, 5], expected [4, 6]");
   CHECK_RAISES(OutputLoss<Q>(products, {}, {.tiling = per_group(2)}), "OutputLoss: tiling divides rows");
   products[0].gradient = layer.gradient.view().row_range(0, 3);
   CHECK_RAISES(OutputLoss<Q>(products, {}, hessian), "gradient of product 0 has shape [3, 4], expected [5, 4]");

@@ -70,7 +70,8 @@ TEST_CASE("any scalar quantizer can be searched for") {
   check_never_worse<TwinSoftmax<4>>(product, Operand::lhs);
 }
 
-TEST_CASE("a search by output error finds the least of all, weighs what the other operand weighs, and can be cancelled") {
+TEST_CASE(
+    "a search by output error finds the least of all, weighs what the other operand weighs, and can be cancelled") {
   FloatMatrix x = random_matrix(60, 8, 9);
   FloatMatrix w = random_matrix(20, 8, 10);
   for (Index t = 0; t < 60; ++t) x.values[static_cast<std::size_t>(t * 8)] *= 50;  // a channel of large values

@@ -1,6 +1,7 @@
 // Agreement with golden/uniform.safetensors and golden/twin.safetensors, the searches by output error: the same
 // candidate as the authors' program (scales within 2e-6), or a score within 1e-4 of the stored one. Stored scores are
-// sums over the batch of mean similarities; losses here are means over everything with the other sign, 1 less the cosine.
+// sums over the batch of mean similarities; losses here are means over everything with the other sign, 1 less the
+// cosine.
 
 #include <algorithm>
 #include <cmath>
@@ -63,7 +64,8 @@ void check_output(MatrixView<const float> x, MatrixView<const float> w, const st
   std::size_t wrong = 0;
   for (Index t = 0; t < x.rows; ++t) {
     for (Index o = 0; o < w.rows; ++o) {
-      double sum = bias.empty() ? 0.0 : static_cast<double>(bias.at(static_cast<std::size_t>(o))), size = std::fabs(sum);
+      double sum = bias.empty() ? 0.0 : static_cast<double>(bias.at(static_cast<std::size_t>(o))),
+             size = std::fabs(sum);
       for (Index k = 0; k < x.cols; ++k) {
         const double term = static_cast<double>(x(t, k)) * static_cast<double>(w(o, k));
         sum += term;
@@ -137,16 +139,15 @@ void check_split(const Golden& g, std::span<const ObservedProduct> products, Ind
                  const std::string& scores_name, const std::string& k_name) {
   const std::vector<double> scores = g.values<double>(scores_name);
   REQUIRE(scores.size() == splits.size());
-  const OutputLossOptions options{
-      .operand = Operand::lhs, .tiling = Heads::together, .metric = OutputMetric::hessian};
+  const OutputLossOptions options{.operand = Operand::lhs, .tiling = Heads::together, .metric = OutputMetric::hessian};
   const OutputLoss<Q> loss(products, {}, options);
   for (std::size_t i = 0; i < splits.size(); ++i) {
     double one = 0;
     loss({&splits[i], 1}, {&one, 1});
     CHECK(close(score(one, options.metric, batch), scores[i], 1e-4));
   }
-  const auto best = output_search(products, Candidates<Q>(splits),
-                                  {.tiling = Heads::together, .metric = OutputMetric::hessian});
+  const auto best =
+      output_search(products, Candidates<Q>(splits), {.tiling = Heads::together, .metric = OutputMetric::hessian});
   const auto k = g.scalar<std::int32_t>(k_name);
   if (best.choices.at(0).index != k) {
     CHECK(close(score(best.choices[0].loss, options.metric, batch), scores[static_cast<std::size_t>(k)], 1e-4));
@@ -163,19 +164,19 @@ TEST_CASE("golden: ptq4vit searches a linear layer", "[golden]") {
     CAPTURE(c.name);
     const OutputMetric metric = metric_of(c.parts.at(0));
     if (!with_value<4, 6, 8>(c.number(1), [&](auto bits) {
-      const auto found = ptq4vit_linear<bits(), Uniform<bits()>>(
-          {.lhs = x.all(), .rhs = w.all(), .bias = bias, .gradient = gradient.all()},
-          {.weight_blocks = c.number(2), .metric = metric});
-      const auto a_scale = g.values<float>(c.prefix + "a_scale");
-      CHECK(found.is_complete);
-      CHECK(found.losses.size() == 6);
-      const bool is_same = same_scales(found.rhs, g.values<float>(c.name)) && same_scales(found.lhs, a_scale);
-      const double of_weights = score(found.losses.at(4), metric, x.count);
-      const double of_input = score(found.losses.at(5), metric, x.count);
-      CAPTURE(is_same, of_weights, of_input);
-      CHECK(close(of_weights, mean(g.values<float>(c.prefix + "score_w")), 1e-4));
-      CHECK(close(of_input, mean(g.values<float>(c.prefix + "score_a")), 1e-4));
-    })) {
+          const auto found = ptq4vit_linear<bits(), Uniform<bits()>>(
+              {.lhs = x.all(), .rhs = w.all(), .bias = bias, .gradient = gradient.all()},
+              {.weight_blocks = c.number(2), .metric = metric});
+          const auto a_scale = g.values<float>(c.prefix + "a_scale");
+          CHECK(found.is_complete);
+          CHECK(found.losses.size() == 6);
+          const bool is_same = same_scales(found.rhs, g.values<float>(c.name)) && same_scales(found.lhs, a_scale);
+          const double of_weights = score(found.losses.at(4), metric, x.count);
+          const double of_input = score(found.losses.at(5), metric, x.count);
+          CAPTURE(is_same, of_weights, of_input);
+          CHECK(close(of_weights, mean(g.values<float>(c.prefix + "score_w")), 1e-4));
+          CHECK(close(of_input, mean(g.values<float>(c.prefix + "score_a")), 1e-4));
+        })) {
       FAIL("4, 6 or 8 bits");
     }
   }
@@ -191,15 +192,15 @@ TEST_CASE("golden: twin scales after GELU", "[golden]") {
   for (const GoldenCase& c : g.cases("gelu_search.b*.a_scale")) {
     CAPTURE(c.name);
     if (!with_value<4, 6, 8>(c.number(), [&](auto bits) {
-      using A = PublishedTwinGelu<bits()>;
-      const auto found = ptq4vit_linear<bits(), A>(
-          {.lhs = x.all(), .rhs = w.all(), .bias = bias, .gradient = gradient.all()}, {}, LibraryFit<A>());
-      const bool is_same =
-          same_scales(found.lhs, g.values<float>(c.name)) && same_scales(found.rhs, g.values<float>(c.prefix + "w_scale"));
-      CAPTURE(is_same);
-      const double expected = g.scalar<float>(c.prefix + "score_a");
-      CHECK(close(score(found.losses.back(), OutputMetric::hessian, x.count), expected, 1e-4));
-    })) {
+          using A = PublishedTwinGelu<bits()>;
+          const auto found = ptq4vit_linear<bits(), A>(
+              {.lhs = x.all(), .rhs = w.all(), .bias = bias, .gradient = gradient.all()}, {}, LibraryFit<A>());
+          const bool is_same = same_scales(found.lhs, g.values<float>(c.name)) &&
+                               same_scales(found.rhs, g.values<float>(c.prefix + "w_scale"));
+          CAPTURE(is_same);
+          const double expected = g.scalar<float>(c.prefix + "score_a");
+          CHECK(close(score(found.losses.back(), OutputMetric::hessian, x.count), expected, 1e-4));
+        })) {
       FAIL("4, 6 or 8 bits");
     }
   }
@@ -216,14 +217,14 @@ TEST_CASE("golden: twin splits after softmax", "[golden]") {
   for (const GoldenCase& c : g.cases("softmax_search.b*.scores")) {
     CAPTURE(c.name);
     if (!with_value<4, 6, 8>(c.number(), [&](auto bits) {
-      check_split(g, products, a.shape[0], ptq4vit_splits<bits()>(), c.name, c.prefix + "k");
-      std::vector<PublishedTwinSoftmax<bits()>> published;
-      for (int shift = 0; shift < 20; ++shift) published.push_back({shift});
-      check_split(g, products, a.shape[0], published, c.prefix + "pub_scores", c.prefix + "pub_k");
-      // The first turn of the whole search is this one, and no other follows it in one round.
-      const auto found = ptq4vit_softmax<bits(), 8>(products, {.rounds = 1});
-      CHECK(found.lhs.at(0).shift == g.scalar<std::int32_t>(c.prefix + "k"));
-    })) {
+          check_split(g, products, a.shape[0], ptq4vit_splits<bits()>(), c.name, c.prefix + "k");
+          std::vector<PublishedTwinSoftmax<bits()>> published;
+          for (int shift = 0; shift < 20; ++shift) published.push_back({shift});
+          check_split(g, products, a.shape[0], published, c.prefix + "pub_scores", c.prefix + "pub_k");
+          // The first turn of the whole search is this one, and no other follows it in one round.
+          const auto found = ptq4vit_softmax<bits(), 8>(products, {.rounds = 1});
+          CHECK(found.lhs.at(0).shift == g.scalar<std::int32_t>(c.prefix + "k"));
+        })) {
       FAIL("4, 6 or 8 bits");
     }
   }

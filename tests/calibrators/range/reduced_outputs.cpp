@@ -41,8 +41,8 @@ void check_identity(const MatrixF& fixed, const MatrixF& residual) {
 }  // namespace
 
 TEST_CASE("fewer outputs have the same squared error") {
-  check_identity(matrix(300, 70, 1), matrix(5, 300, 2));    // more than a block
-  check_identity(matrix(200, 130, 3), matrix(3, 200, 4));   // more than two
+  check_identity(matrix(300, 70, 1), matrix(5, 300, 2));   // more than a block
+  check_identity(matrix(200, 130, 3), matrix(3, 200, 4));  // more than two
   check_identity(matrix(9, 1, 5), matrix(2, 9, 6));
 }
 

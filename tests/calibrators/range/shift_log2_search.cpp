@@ -22,7 +22,8 @@ TEST_CASE("the search for shift-log2 tries every eta, its ends from the data") {
     seen.add(values[g].data(), 40);
     const auto candidates = shift_log2_candidates<4>(seen.range(), ShiftLog2SearchOptions().etas);
     REQUIRE(candidates.size() == 11);
-    CHECK(candidates[3] == ShiftLog2<4>{0.02f, simd::log2(seen.range().min + 0.02f), simd::log2(seen.range().max + 0.02f)});
+    CHECK(candidates[3] ==
+          ShiftLog2<4>{0.02f, simd::log2(seen.range().min + 0.02f), simd::log2(seen.range().max + 0.02f)});
     for (const auto& q : candidates) CHECK(found.choices[g].loss <= squared_error(q, values[g]) / 40);
     CHECK(found.choices[g].quantizer == candidates[static_cast<std::size_t>(found.choices[g].index)]);
   }
@@ -38,7 +39,8 @@ TEST_CASE("the search for shift-log2 says what is wrong, and can be cancelled") 
   const std::vector<float> etas(33, 0.5f);
   CHECK(!shift_log2_search<4>(x.view(), {.etas = etas, .progress = stop}).is_complete);
   x.values[7] = -0.25f;
-  CHECK_RAISES(shift_log2_search<4>(x.view()), "eta is 0.001, expected more than 0 and more than minus the least value, -0.25");
+  CHECK_RAISES(shift_log2_search<4>(x.view()),
+               "eta is 0.001, expected more than 0 and more than minus the least value, -0.25");
   x.values[7] = std::numeric_limits<float>::quiet_NaN();
   CHECK_RAISES(shift_log2_search<4>(x.view()), "shift_log2_search: matrix is not finite: row 1, column 2 is nan");
 }

@@ -22,7 +22,8 @@ TEST_CASE("golden: sulq searches eta", "[golden]") {
       const auto best = shift_log2_search<bits()>(x.view()).choices.at(0);
       CHECK(best.quantizer.eta == g.scalar<float>(c.prefix + "eta"));
       CHECK(static_cast<double>(best.quantizer.low) == Approx(g.scalar<float>(c.prefix + "lo")).epsilon(1e-5));
-      CHECK(static_cast<double>(best.quantizer.high) == Approx(g.scalar<float>(c.prefix + "hi")).epsilon(1e-5).margin(1e-6));
+      CHECK(static_cast<double>(best.quantizer.high) ==
+            Approx(g.scalar<float>(c.prefix + "hi")).epsilon(1e-5).margin(1e-6));
       const auto losses = g.values<double>(c.prefix + "losses");
       REQUIRE(losses.size() == etas.size());
       for (std::size_t i = 0; i < etas.size(); ++i) {

@@ -22,7 +22,7 @@ TEST_CASE("the search for TanQ tries every combination") {
   const auto best = tanq_search<4>(x.view(), {.grid = grid}).choices.at(0);
   for (const auto& q : candidates) {
     double loss = 0;
-    ValueLoss<TanQ<4>> (x.view())({&q, 1}, {&loss, 1});
+    ValueLoss<TanQ<4>>(x.view())({&q, 1}, {&loss, 1});
     CHECK(best.loss <= loss);
   }
   CHECK(best.quantizer == candidates[static_cast<std::size_t>(best.index)]);
@@ -43,7 +43,8 @@ TEST_CASE("the search for TanQ is never worse than its scale at the maximum, by 
 TEST_CASE("the search for TanQ says what is wrong, and can be cancelled") {
   FloatMatrix x = sample(distributions()[5], 4, 5, 3);
   CHECK_RAISES(tanq_search<4>(x.view(), {.grid = {.centers = {}}}), "grid has 0 centers, 11 alphas, 4 percentiles");
-  CHECK_RAISES(tanq_search<4>(x.view(), {.grid = {.centers = {0}}}), "alpha is 1.75, expected more than 0 and less than");
+  CHECK_RAISES(tanq_search<4>(x.view(), {.grid = {.centers = {0}}}),
+               "alpha is 1.75, expected more than 0 and less than");
   CHECK_RAISES(tanq_search<4>(x.view(), {.grid = {.alphas = {0}}}), "alpha is 0, expected more than 0");
   CHECK_RAISES(tanq_search<4>(x.view(), {.grid = {.centers = {1.5f}}}), "center is 1.5, expected 0 to 1");
   CHECK_RAISES(tanq_search<4>(x.view(), {.grid = {.percentiles = {0.2}}}), "tanq_search");

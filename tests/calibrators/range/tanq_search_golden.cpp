@@ -18,7 +18,8 @@ TEST_CASE("golden: tanq searches alpha and scale", "[golden]") {
     CAPTURE(c.name);
     const auto x = g.matrix(c.name);
     TanqGrid grid{.centers = {g.scalar<float>(c.prefix + "center")}};
-    if (grid.centers[0] == 0) grid.alphas = {0.25f, 0.5f, 0.75f, 1.0f, 1.25f, 1.5f};  // what the tangent's domain leaves
+    if (grid.centers[0] == 0)
+      grid.alphas = {0.25f, 0.5f, 0.75f, 1.0f, 1.25f, 1.5f};  // what the tangent's domain leaves
     with_bits(c.number(), [&](auto bits) {
       const auto best = tanq_search<bits()>(x.view(), {.grid = grid}).choices.at(0);
       const TanQ<bits()> stored{g.scalar<float>(c.prefix + "scale"), g.scalar<float>(c.prefix + "alpha"),
@@ -28,7 +29,7 @@ TEST_CASE("golden: tanq searches alpha and scale", "[golden]") {
       CHECK(best.loss <= expected * (1 + 1e-5));
       CHECK(best.loss == Approx(expected).epsilon(1e-5));
       double of_stored = 0;
-      ValueLoss<TanQ<bits()>> (x.view())({&stored, 1}, {&of_stored, 1});
+      ValueLoss<TanQ<bits()>>(x.view())({&stored, 1}, {&of_stored, 1});
       CHECK(of_stored == Approx(expected).epsilon(1e-5));
     });
   }

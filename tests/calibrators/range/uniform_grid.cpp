@@ -29,7 +29,8 @@ TEST_CASE("a grid has every zero point around the middle with every scale betwee
 TEST_CASE("grids for weights and inputs are AdaLog's") {
   const std::vector<float> values = random_matrix(1, 200, 1).values;
   std::set<std::int32_t> zero_points;
-  const auto weights = uniform_grid<3>({values}, adalog_weight_grid<3>), inputs = uniform_grid<3>({values}, adalog_input_grid<3>);
+  const auto weights = uniform_grid<3>({values}, adalog_weight_grid<3>),
+             inputs = uniform_grid<3>({values}, adalog_input_grid<3>);
   for (Index c = 0; c < weights.candidates.count(); ++c) zero_points.insert(weights.candidates.at(c, 0).zero_point);
   CHECK(zero_points == std::set<std::int32_t>{2, 3, 4, 5});
   zero_points.clear();

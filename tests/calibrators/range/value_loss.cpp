@@ -38,7 +38,8 @@ TEST_CASE("the loss of values is the mean squared error of each granule") {
 
 TEST_CASE("the loss of values refuses what is no data") {
   FloatMatrix matrix = random_matrix(3, 4, 2);
-  CHECK_RAISES(ValueLoss<Uniform<4>>(matrix.view().row_range(0, 0)), "ValueLoss: matrix of shape [0, 4] has no elements");
+  CHECK_RAISES(ValueLoss<Uniform<4>>(matrix.view().row_range(0, 0)),
+               "ValueLoss: matrix of shape [0, 4] has no elements");
   matrix.values[6] = std::numeric_limits<float>::infinity();
   CHECK_RAISES(ValueLoss<Uniform<4>>(matrix.view()), "ValueLoss: matrix is not finite: row 1, column 2 is inf");
 }

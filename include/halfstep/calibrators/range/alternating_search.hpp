@@ -96,8 +96,9 @@ class AlternatingSearch {
 
  private:
   template <class Q, class Fixed, class Turn>
-  void take_turn(Operand operand, const ProductTiling& tiling, std::vector<Q>& current, const ProductTiling& fixed_tiling,
-                 const std::vector<Fixed>& fixed, OtherOperand other, const Turn& turn) {
+  void take_turn(Operand operand, const ProductTiling& tiling, std::vector<Q>& current,
+                 const ProductTiling& fixed_tiling, const std::vector<Fixed>& fixed, OtherOperand other,
+                 const Turn& turn) {
     if (run_.is_cancelled()) return;
     std::vector<MatrixF> values;
     if (other == OtherOperand::quantized) {

@@ -73,14 +73,14 @@ class Candidates {
 /// What a search makes small: given a quantizer for each granule it writes a loss for each. Granules do not see each
 /// other, so that one call judges a candidate of each. Called from several threads at a time.
 template <class L, class Q>
-concept CandidateLoss =
-    ScalarQuantizer<Q> && requires(const L& loss, std::span<const Q> quantizers, std::span<double> losses) {
+concept CandidateLoss = ScalarQuantizer<Q> &&
+    requires(const L& loss, std::span<const Q> quantizers, std::span<double> losses) {
   { loss.granules() } -> std::convertible_to<Index>;
   loss(quantizers, losses);
 };
 
-/// After each group of candidates: how many were tried, of how many. Returns whether to go on. Called on the thread that
-/// called the search.
+/// After each group of candidates: how many were tried, of how many. Returns whether to go on. Called on the thread
+/// that called the search.
 using SearchProgress = FunctionRef<bool(Index done, Index total)>;
 
 /// How a search is run.

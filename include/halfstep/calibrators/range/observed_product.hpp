@@ -53,8 +53,8 @@ enum class Operand { lhs, rhs };
 /// Whether each head has quantizers of its own, or one set serves all.
 enum class Heads { apart, together };
 
-/// Which rows of an operand share a quantizer: a tiling of whole rows (`per_tensor`, `per_row`, `per_row_block`) of each
-/// product, over again for each head, or the same for all.
+/// Which rows of an operand share a quantizer: a tiling of whole rows (`per_tensor`, `per_row`, `per_row_block`) of
+/// each product, over again for each head, or the same for all.
 struct ProductTiling {
   Tiling rows = per_tensor();
   Heads heads = Heads::apart;
@@ -178,12 +178,11 @@ void fake_quantize_rows(const MatrixView<const float>& matrix, Index first, Inde
 template <ScalarQuantizer Q>
 [[nodiscard]] std::vector<MatrixF> fake_quantize_operand(std::span<const ObservedProduct> products, Operand operand,
                                                          const std::vector<Q>& quantizers,
-                                                         const ProductTiling& tiling = {},
-                                                         ExecutorRef executor = {}) {
+                                                         const ProductTiling& tiling = {}, ExecutorRef executor = {}) {
   const ProductGranules granules("fake_quantize_operand", products, operand, tiling);
   if (static_cast<Index>(quantizers.size()) != granules.count()) {
-    raise("fake_quantize_operand", "quantizers has ", quantizers.size(), " entries, the operand has ",
-          granules.count(), " granules");
+    raise("fake_quantize_operand", "quantizers has ", quantizers.size(), " entries, the operand has ", granules.count(),
+          " granules");
   }
   std::vector<MatrixF> values;
   for (std::size_t p = 0; p < products.size(); ++p) {

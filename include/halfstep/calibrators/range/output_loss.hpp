@@ -30,7 +30,8 @@ class OutputLoss {
   /// products are viewed, so what they view must outlive the loss.
   ///
   /// Errors: no products; operands of different k, or with a value that is not finite; heads that are not 0, 1, ...; a
-  /// tiling that divides rows; the hessian metric without a gradient for each product; another operand of another shape.
+  /// tiling that divides rows; the hessian metric without a gradient for each product; another operand of another
+  /// shape.
   explicit OutputLoss(std::span<const ObservedProduct> products, const std::vector<MatrixF>& other = {},
                       const OutputLossOptions& options = {})
       : errors_(products, other, options) {}

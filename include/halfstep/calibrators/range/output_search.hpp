@@ -37,9 +37,9 @@ struct OutputSearchOptions {
 /// Errors and class: see `OutputLoss`, `candidate_search`. Costs one product per candidate.
 template <ScalarQuantizer Q>
 [[nodiscard]] SearchResult<Q> output_search(std::span<const ObservedProduct> products, const Candidates<Q>& candidates,
-                                            const OutputSearchOptions& options = {}, const std::vector<MatrixF>& other = {}) {
-  const OutputLoss<Q> loss(products, other,
-                           {options.operand, options.tiling, options.metric, options.executor});
+                                            const OutputSearchOptions& options = {},
+                                            const std::vector<MatrixF>& other = {}) {
+  const OutputLoss<Q> loss(products, other, {options.operand, options.tiling, options.metric, options.executor});
   return candidate_search(candidates, loss, SearchOptions{options.executor, options.progress});
 }
 

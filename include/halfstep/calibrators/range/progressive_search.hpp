@@ -8,11 +8,13 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
+#include "halfstep/core/finite.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/quantizers/concepts.hpp"
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -46,14 +48,11 @@ struct Refinement {
                                                      Index keep) {
   std::vector<Index> order(losses.size() / static_cast<std::size_t>(granules));
   std::iota(order.begin(), order.end(), Index{0});
-  const auto loss = [&](Index c) { return losses[static_cast<std::size_t>(c * granules + granule)]; };
-  const auto is_better = [&](Index a, Index b) {
-    // What is no number comes last.
-    const double x = loss(a), y = loss(b);
-    const bool x_is_nan = !(x == x), y_is_nan = !(y == y);
-    if (x_is_nan || y_is_nan) return x_is_nan == y_is_nan ? a < b : y_is_nan;
-    return x < y || (x == y && a < b);
+  const auto loss = [&](Index c) {
+    const double value = losses[static_cast<std::size_t>(c * granules + granule)];
+    return is_finite_bits(value) ? value : std::numeric_limits<double>::max();  // what is no number comes last
   };
+  const auto is_better = [&](Index a, Index b) { return loss(a) < loss(b) || (loss(a) == loss(b) && a < b); };
   const auto kept = std::min<std::size_t>(order.size(), static_cast<std::size_t>(keep));
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), is_better);
   order.resize(kept);
@@ -119,8 +118,8 @@ template <HasScale Q, CandidateLoss<Q> Loss>
 /// the published program keeps the best of the last step, an earlier candidate that was better wins here.
 ///
 /// Errors: a grid without candidates, or for other granules than the loss has; fewer than 1 survivor, 2 children, 1
-/// step. Costs count + (steps - 1) * keep * children calls of `loss`. Class: that of the loss, for any executor. Source:
-/// Wu et al., AdaLog, ECCV 2024, section 3.4, and its published program.
+/// step. Costs count + (steps - 1) * keep * children calls of `loss`. Class: that of the loss, for any executor.
+/// Source: Wu et al., AdaLog, ECCV 2024, section 3.4, and its published program.
 template <HasScale Q, CandidateLoss<Q> Loss>
 [[nodiscard]] SearchResult<Q> progressive_search(const ProgressiveGrid<Q>& grid, const Loss& loss,
                                                  const Refinement& refinement = {}, const SearchOptions& options = {}) {

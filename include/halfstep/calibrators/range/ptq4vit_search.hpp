@@ -41,8 +41,9 @@ struct Ptq4vitOptions {
   SearchProgress progress = {};                 ///< may cancel; the best so far is returned
 };
 
-/// PTQ4ViT's first values as a rule: `ptq4vit_fit` for uniform quantizers. For `TwinGelu`, with n = 2^(b-1), the positive
-/// step is max / (n - 1/2), and the negative one 0.16997 / n whatever the data, so that it reaches GELU's least value.
+/// PTQ4ViT's first values as a rule: `ptq4vit_fit` for uniform quantizers. For `TwinGelu`, with n = 2^(b-1), the
+/// positive step is max / (n - 1/2), and the negative one 0.16997 / n whatever the data, so that it reaches GELU's
+/// least value.
 template <ScalarQuantizer Q>
 struct Ptq4vitFit;
 template <int Bits>

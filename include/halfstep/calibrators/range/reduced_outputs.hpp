@@ -18,8 +18,8 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// Replaces the symmetric positive `gram` by the upper triangular U of `gram = U^T U`, 0 below the diagonal. Blocks of 64
-/// rows, so that most of the work is a matrix product. Pivots are at least `least_pivot`. Class: bounded, for any
+/// Replaces the symmetric positive `gram` by the upper triangular U of `gram = U^T U`, 0 below the diagonal. Blocks of
+/// 64 rows, so that most of the work is a matrix product. Pivots are at least `least_pivot`. Class: bounded, for any
 /// executor.
 template <class Matrix>
 void factorize_upper(Matrix& gram, double least_pivot, ExecutorRef executor) {
@@ -53,12 +53,12 @@ struct ReducedOutputs {
 ///
 ///     |change_i * fixed^T + residual_i|^2 = |change_i * fixed'^T + residual'_i|^2 + rest_i       for each row i
 ///
-/// with k outputs instead of f. `fixed'` is the Cholesky factor U of fixed^T fixed + ridge, `residual' = residual * fixed
+/// with k outputs instead of f. `fixed'` is the Cholesky factor U of fixed^T fixed + ridge, `residual' = residual *
+/// fixed
 /// * U^-1` what of the residual lies in its span; the sum of squares on the right cancels nothing. In double, then
 /// rounded to float; the ridge is k 2^-51 of the trace. Costs f k^2 + s f k products. Class: bounded, for any executor.
 template <class Matrix>
-[[nodiscard]] ReducedOutputs<Matrix> reduce_outputs(const Matrix& fixed, const Matrix& residual,
-                                                    ExecutorRef executor) {
+[[nodiscard]] ReducedOutputs<Matrix> reduce_outputs(const Matrix& fixed, const Matrix& residual, ExecutorRef executor) {
   const Index k = fixed.cols();
   const MatrixD columns = fixed.template cast<double>().transpose();
   MatrixD factor(k, k);

@@ -1,7 +1,7 @@
 #pragma once
 
 /// \file
-/// The dense products of searches: rows of one matrix times rows of another.
+/// The dense products in double that fold the outputs of searches: rows of one matrix times rows of another.
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
@@ -11,9 +11,9 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// `out = a * b^T`, a `[m, k]`, b `[n, k]`, out `[m, n]`, rows of all contiguous; float or double. A template, so that
-/// only those who call it compile Eigen's product, and only once. Class: bounded; for one build it depends on nothing but
-/// the values and the shapes.
+/// `out = a * b^T`, a `[m, k]`, b `[n, k]`, out `[m, n]`, rows of all contiguous. (Floats: `dense_product`.) A
+/// template, so that only those who call it compile Eigen's product. Class: bounded; for one build it depends on
+/// nothing but the values and the shapes.
 template <class T>
 void multiply_rows(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> out) {
   using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;

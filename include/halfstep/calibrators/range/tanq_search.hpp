@@ -47,8 +47,8 @@ inline void require_tanq_grid(std::string_view where, const TanqGrid& grid) {
     if (!(center >= 0 && center <= 1)) raise(where, "center is ", center, ", expected 0 to 1");
     for (const float alpha : grid.alphas) {
       if (alpha > 0 && alpha * std::max(center, 1 - center) < 1.570796f) continue;
-      raise(where, "alpha is ", alpha, ", expected more than 0 and less than pi / 2 over ", std::max(center, 1 - center),
-            " (center ", center, ")");
+      raise(where, "alpha is ", alpha, ", expected more than 0 and less than pi / 2 over ",
+            std::max(center, 1 - center), " (center ", center, ")");
     }
   }
 }

@@ -51,7 +51,8 @@ inline constexpr UniformGridOptions adalog_input_grid{128, std::min(16, 1 << Bit
 }
 
 /// For each granule, every zero point (the slow index) with every scale: zero points are the `zero_points` integers
-/// around 2^b / 2, not derived from the minimum, scales even steps between the spans of the inner 80 % and of all values.
+/// around 2^b / 2, not derived from the minimum, scales even steps between the spans of the inner 80 % and of all
+/// values.
 ///
 /// Errors: fewer than two scales per zero point; more zero points than codes; a granule without values. Sorts the tails
 /// of the values. Class: exact. Source: Wu et al., AdaLog, ECCV 2024, section 3.4 and published program.
