@@ -70,8 +70,12 @@ class Histogram;
 class InputDifference;
 class MinMax;
 class RunningAverage;
+class RunningPercentile;
+class RunningPercentileMax;
+struct Allocation;
 struct GptqOptions;
 struct GptqReport;
+struct LayerOptions;
 template <class T>
 struct BasicRotation;
 using Rotation = BasicRotation<float>;

@@ -32,15 +32,16 @@ float scale_of(const halfstep::Uniform<4>& q) { return q.scale; }
 // What was declared is what there is: each of them is complete now.
 template <class... Types>
 constexpr bool are_complete = ((sizeof(Types) > 0) && ...);
-static_assert(
-    are_complete<halfstep::KernelTable, halfstep::TileKernel, halfstep::Error, halfstep::ErrorStats,
-                 halfstep::ExecutorRef, halfstep::Random, halfstep::SerialExecutor, halfstep::ThreadPool,
-                 halfstep::Workspace, halfstep::BuildInfo, halfstep::LinearView, halfstep::MatrixView<const float>,
-                 halfstep::MutableVectorView, halfstep::NormView, halfstep::Range, halfstep::Shape, halfstep::Tiling,
-                 halfstep::VectorView, halfstep::Uniform<4>, halfstep::TanQ<4>, halfstep::Activation,
-                 halfstep::EncodedMatrix, halfstep::Epilogue, halfstep::PackedMatrix, halfstep::MatmulOptions,
-                 halfstep::QuantizeOptions, halfstep::Histogram, halfstep::MinMax, halfstep::RunningAverage,
-                 halfstep::Rotation, halfstep::ShiftScale, halfstep::TimestepMaxima, halfstep::AnyMatrixView>);
+static_assert(are_complete<
+              halfstep::KernelTable, halfstep::TileKernel, halfstep::Error, halfstep::ErrorStats, halfstep::ExecutorRef,
+              halfstep::Random, halfstep::SerialExecutor, halfstep::ThreadPool, halfstep::Workspace,
+              halfstep::BuildInfo, halfstep::LinearView, halfstep::MatrixView<const float>, halfstep::MutableVectorView,
+              halfstep::NormView, halfstep::Range, halfstep::Shape, halfstep::Tiling, halfstep::VectorView,
+              halfstep::Uniform<4>, halfstep::TanQ<4>, halfstep::Activation, halfstep::EncodedMatrix,
+              halfstep::Epilogue, halfstep::PackedMatrix, halfstep::MatmulOptions, halfstep::QuantizeOptions,
+              halfstep::Histogram, halfstep::MinMax, halfstep::RunningAverage, halfstep::Rotation, halfstep::ShiftScale,
+              halfstep::TimestepMaxima, halfstep::AnyMatrixView, halfstep::RunningPercentile,
+              halfstep::RunningPercentileMax, halfstep::Allocation, halfstep::LayerOptions>);
 
 int main() {
   const halfstep::PackedMatrix packed;

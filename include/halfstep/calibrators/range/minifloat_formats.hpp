@@ -8,6 +8,7 @@
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/error.hpp"
+#include "halfstep/core/finite.hpp"
 #include "halfstep/quantizers/minifloat.hpp"
 #include "halfstep/quantizers/scale.hpp"
 
@@ -115,7 +116,7 @@ struct SharedExponentBias {
 [[nodiscard]] inline float least_exponent_bias(const MinifloatFormat& format, std::span<const float> channel_biases) {
   float least = std::numeric_limits<float>::infinity();
   for (const float b : channel_biases) least = b < least ? b : least;
-  return std::isinf(least) ? static_cast<float>((1 << (format.exponent_bits - 1)) - 1) : least;
+  return !is_finite_bits(least) ? static_cast<float>((1 << (format.exponent_bits - 1)) - 1) : least;
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

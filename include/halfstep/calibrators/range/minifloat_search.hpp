@@ -213,7 +213,7 @@ class MinifloatSearch {
     MinifloatWeight weight{format, {}};
     for (Index r = 0; r < w_.rows(); ++r) {
       const float bias = exponent_bias_of(format, w_.row(r).cwiseAbs().maxCoeff());
-      weight.biases.push_back(std::isinf(bias) ? 0.0f : bias);  // zeros are zeros under any bias
+      weight.biases.push_back(!is_finite_bits(bias) ? 0.0f : bias);  // zeros are zeros under any bias
     }
     return weight;
   }
@@ -314,7 +314,7 @@ template <int WeightBits, int ActivationBits = WeightBits, Viewable X, Viewable 
   MinifloatWeight initial{found.weight.format, {}};
   for (Index r = 0; r < operands.w.rows(); ++r) {
     const float bias = exponent_bias_of(found.weight.format, operands.w.row(r).cwiseAbs().maxCoeff());
-    initial.biases.push_back(std::isinf(bias) ? 0.0f : bias);
+    initial.biases.push_back(!is_finite_bits(bias) ? 0.0f : bias);
   }
   SearchMeter meter({}, minifloat_shares);
   return best_row_biases<WeightBits>(initial, operands.w, ProductError(view(operands.x), view(seen), executor),
