@@ -13,6 +13,7 @@
 #include "halfstep/calibrators/range/fit_each.hpp"
 #include "halfstep/calibrators/range/min_max.hpp"
 #include "halfstep/calibrators/transform/fold.hpp"
+#include "halfstep/calibrators/transform/repq.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
 #include "support/with_bits.hpp"
@@ -45,29 +46,21 @@ void check_clipped(const Golden& g, const GoldenCase& c) {
   const auto quantizers = fit_each<Uniform<Bits>>(ranges, clipped_channel_fit<Bits>);
   const auto z = g.values<std::int32_t>(c.prefix + "z");
   std::vector<float> low, high, scale, r1, r2;
-  double scale_sum = 0, zero_sum = 0;
   for (std::size_t i = 0; i < quantizers.size(); ++i) {
     low.push_back(ranges[i].min);
     high.push_back(ranges[i].max);
     scale.push_back(quantizers[i].scale);
     CHECK(quantizers[i].zero_point == z.at(i));
-    scale_sum += static_cast<double>(quantizers[i].scale);
-    zero_sum += quantizers[i].zero_point;
   }
   check_close(low, g.values<float>(c.prefix + "lo"), "lo");
   check_close(high, g.values<float>(c.prefix + "hi"), "hi");
   check_close(scale, g.values<float>(c.prefix + "s"), "s");
-  // One scale and one real zero point for all channels, the means, and the transform that makes up for it.
-  const auto channels = static_cast<double>(quantizers.size());
-  const auto target = static_cast<float>(scale_sum / channels);
-  const auto zero = static_cast<float>(zero_sum / channels);
-  check_close({target, zero}, g.values<float>(c.prefix + "st_zt"), "st_zt");
-  ShiftScale t;
+  const auto [t, target] = channel_to_layer_published(quantizers);
+  const auto zero = static_cast<double>(-target.shift / target.scale);
+  check_close({target.scale, static_cast<float>(zero)}, g.values<float>(c.prefix + "st_zt"), "st_zt");
   for (std::size_t i = 0; i < quantizers.size(); ++i) {
-    r1.push_back(scale[i] / target);
-    r2.push_back(static_cast<float>(quantizers[i].zero_point) - zero);
-    t.scale.push_back(r1.back());
-    t.shift.push_back(-scale[i] * r2.back());
+    r1.push_back(t.scale[i]);
+    r2.push_back(-t.shift[i] / scale[i]);
   }
   check_close(r1, g.values<float>(c.prefix + "r1"), "r1");
   check_close(r2, g.values<float>(c.prefix + "r2"), "r2");
@@ -84,7 +77,7 @@ void check_clipped(const Golden& g, const GoldenCase& c) {
   for (Index i = 0; i < hat.rows * hat.cols; ++i) {
     const auto channel = static_cast<std::size_t>(i % hat.cols);
     const float value = hat.values[static_cast<std::size_t>(i)] * gain[channel] + shift[channel];
-    const double steps = static_cast<double>(value) / target + static_cast<double>(zero);
+    const double steps = static_cast<double>(value) / static_cast<double>(target.scale) + zero;
     const double code = std::clamp(std::nearbyint(steps), 0.0, static_cast<double>(Uniform<Bits>::max_code));
     const double from_tie = std::fabs(steps - std::floor(steps) - 0.5);
     if (from_tie > 1e-5 * std::max(1.0, std::fabs(steps))) wrong += code != codes[static_cast<std::size_t>(i)];
