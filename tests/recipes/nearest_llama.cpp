@@ -228,9 +228,9 @@ TEST_CASE("shakespeare_gpt: W8A8 and W4 keep the loss on some sequences", "[near
 }
 
 // Baselines that the evaluation files carry. The accuracy specification, section 0: weights alone within 2e-4; with
-// quantized activations the losses are chaotic, and no agreement better than 0.002 (8 bits) or 0.005 (4 bits; also
-// taken for 6) may be asked for. Where the model is lost, a loss is any number: there it must only stay lost, by more
-// than one nat.
+// quantized activations the losses are chaotic, their spread is 0.002 at 8 bits and 0.005 at 4 (also taken for 6), and
+// two programs may be about twice that apart (section 11). Where the model is lost, a loss is any number: there it must
+// only stay lost, by more than one nat.
 TEST_CASE("the naive baselines of all language models", "[nearest_llama][slow]") {
   for (const Stored& stored : stored_models) {
     const auto model_path = find_model(stored.model), evaluation = find_model(stored.evaluation);
@@ -247,7 +247,7 @@ TEST_CASE("the naive baselines of all language models", "[nearest_llama][slow]")
       const double found = hs::evaluate(quantized.model(), tokens.view(), engine).nll();
       const double expected = baselines.at(name).get<double>(), floats = baselines.at("fp32").get<double>();
       const double allowed =
-          options.input_scale == hs::InputScale::none ? 2e-4 : (options.activation_bits == 8 ? 0.002 : 0.005);
+          options.input_scale == hs::InputScale::none ? 2e-4 : (options.activation_bits == 8 ? 0.004 : 0.01);
       CAPTURE(stored.model, name, found, expected);
       if (options.input_scale != hs::InputScale::none && expected > floats + 1) {
         CHECK(found > floats + 1);
