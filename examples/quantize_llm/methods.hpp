@@ -11,6 +11,7 @@
 #include <halfstep/recipes/awq.hpp>
 #include <halfstep/recipes/block_float.hpp>
 #include <halfstep/recipes/gptq.hpp>
+#include <halfstep/recipes/llm_fp4.hpp>
 #include <halfstep/recipes/llm_int8.hpp>
 #include <halfstep/recipes/nearest_llama.hpp>
 #include <halfstep/recipes/outlier_suppression_plus.hpp>
@@ -175,6 +176,16 @@ inline hs::QuantizedLlama quantize_llm_int8(const RecipeInput& input, const Sett
   return hs::recipes::llm_int8(input.model, {.executor = input.executor});
 }
 
+inline hs::QuantizedLlama quantize_llm_fp4(const RecipeInput& input, const Setting&) {
+  return hs::recipes::llm_fp4(input.model, input.calibration,
+                              {.float_product = input.product, .executor = input.executor});
+}
+
+inline std::optional<Setting> take_w4a4_per_tensor(const Setting& setting) {
+  const bool fits = setting == Setting{4, 4, hs::InputScale::tensor, 0};
+  return fits ? std::optional(setting) : std::nullopt;
+}
+
 inline std::optional<Setting> take_any(const Setting& setting) { return setting; }
 
 inline std::optional<Setting> take_w8a8_per_token(const Setting& setting) {
@@ -217,6 +228,7 @@ inline const std::vector<Method>& all_methods() {
       {"rotation", "inputs of 2 to 8 bits", take_coded_inputs, quantize_rotation},
       {"rotation-gptq", "any bits", take_any, quantize_rotation_gptq},
       {"rotation-gptaq", "any bits", take_any, quantize_rotation_gptaq},
+      {"llm-fp4", "w4a4 with scales of tensors", take_w4a4_per_tensor, quantize_llm_fp4},
       {"mxfp4", "w4 or w4a4 without groups", take_blocks<hs::MXFP4>, quantize_blocks<hs::MXFP4>},
       {"nvfp4", "w4 or w4a4 without groups", take_blocks<hs::NVFP4>, quantize_blocks<hs::NVFP4>},
       {"llm-int8", "w8a8 with scales of tokens", take_w8a8_per_token, quantize_llm_int8}};
