@@ -26,6 +26,7 @@ enum class DeadDiagonal {
 /// something on the diagonal for dead channels, those whose diagonal is 0. The accumulator must outlive it.
 class Curvature {
  public:
+  Curvature(HessianAccumulator&&, DeadDiagonal) = delete;
   Curvature(const HessianAccumulator& hessian, DeadDiagonal dead)
       : sum_(&hessian.sum()), diagonal_(static_cast<std::size_t>(hessian.channels())) {
     double live_sum = 0, largest = 0;
