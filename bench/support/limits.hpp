@@ -4,9 +4,11 @@
 /// What this machine can do at most, measured by the program that reports shares of it.
 
 #include <halfstep/kernels/tile_default.hpp>
+#include <halfstep/simd/real_tile.hpp>
 
 #include <benchmark/benchmark.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -38,6 +40,28 @@ inline double int8_limit_gops() {
     return best;
   }();
   return limit;
+}
+
+/// Billions of float operations (2 per multiply-add) per second of the register tile on operands that stay in L1, as
+/// the machine is just now: a few bursts of about 5 ms, one thread. For shares of runs that a neighbour slows down as
+/// well.
+inline double float_gflops_now() {
+  using Tile = halfstep::simd::RealTile<float>;
+  constexpr std::ptrdiff_t k = 128;
+  std::vector<float> a(static_cast<std::size_t>(Tile::height * k), 1.0f);
+  std::vector<float> b(static_cast<std::size_t>(Tile::width * k), 0.5f);
+  std::vector<float> c(static_cast<std::size_t>(Tile::height * Tile::width));
+  std::vector<double> rates;
+  for (int burst = 0; burst < 9; ++burst) {
+    constexpr int calls = 20000;
+    const double start = cpu_seconds();
+    for (int call = 0; call < calls; ++call) {
+      Tile::add(k, a.data(), Tile::height, b.data(), c.data());
+      benchmark::ClobberMemory();
+    }
+    rates.push_back(2e-9 * calls * static_cast<double>(Tile::height * Tile::width * k) / (cpu_seconds() - start));
+  }
+  return median(rates);
 }
 
 /// Billions of bytes per second that one thread reads from DRAM.
