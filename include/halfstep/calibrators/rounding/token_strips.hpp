@@ -17,7 +17,9 @@
 #include "halfstep/simd/real_tile.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <string_view>
 #include <vector>
 
@@ -88,12 +90,12 @@ enum class ProductPart { all, lower_triangle };
 /// Where row i of a matrix lies.
 using RowPointer = FunctionRef<double*(Index row)>;
 
-/// The part of `add_products` that one task does: a few strips of `a` with strips of `b`, chunk by chunk of tokens.
+/// The part of `add_products` that one task does: a few strips of `a` with strips of `b`, one after the other.
 class ProductBand {
  public:
   using Tile = TokenStrips::Tile;
   static constexpr Index width = Tile::width;
-  static constexpr Index strips = 4;  ///< of a: what a strip of b is read from memory for
+  static constexpr Index strips = 2;  ///< of a: all of their tokens stay in the second cache, those of b pass by
 
   ProductBand(const TokenStrips& a, const TokenStrips& b, ProductPart part, double factor, RowPointer row_of,
               Index band)
@@ -108,24 +110,28 @@ class ProductBand {
   void run() {
     constexpr Index chunk = 256;
     const Index columns = part_ == ProductPart::all ? b_.strips() : last_;
-    for (Index t = 0; t < a_.tokens(); t += chunk) {
-      const Index end = std::min(t + chunk, a_.tokens());
-      for (Index j = 0; j < columns; ++j) {
-        const Index from = part_ == ProductPart::all ? first_ : std::max(first_, j);
-        multiply(from, j, t, end);
-        for (Index i = from; i < last_; ++i) flush(i, j);
+    for (Index j = 0; j < columns; ++j) {
+      const Index from = part_ == ProductPart::all ? first_ : std::max(first_, j);
+      std::fill(totals_.begin(), totals_.end(), 0.0);
+      for (Index t = 0; t < a_.tokens(); t += chunk) {
+        multiply(from, j, t, std::min(t + chunk, a_.tokens()));
+        for (std::size_t i = 0; i < totals_.size(); ++i) totals_[i] += static_cast<double>(sums_[i]);
       }
+      for (Index i = from; i < last_; ++i) flush(i, j);
     }
   }
 
  private:
+  static constexpr Index block = width * width;
+
   void multiply(Index from, Index j, Index begin, Index end) {
     constexpr Index step = 128;  // so many tokens of two strips fit the first cache
-    std::fill(&sums_[0][0], &sums_[0][0] + strips * width * width, 0.0f);
+    std::fill(sums_.begin(), sums_.end(), 0.0f);
     for (Index t = begin; t < end; t += step) {
       for (Index i = from; i < last_; ++i) {
+        float* const sums = sums_.data() + (i - first_) * block;
         for (Index h = 0; h < width; h += Tile::height) {
-          Tile::add(std::min(step, end - t), a_.at(i, t) + h, width, b_.at(j, t), sums_[i - first_] + h * width);
+          Tile::add(std::min(step, end - t), a_.at(i, t) + h, width, b_.at(j, t), sums + h * width);
         }
       }
     }
@@ -138,8 +144,8 @@ class ProductBand {
       const Index end = part_ == ProductPart::all ? b_.channels() : row + 1;
       const Index count = std::min(width, end - j * width);
       double* const to = row_of_(row) + j * width;
-      const float* const sums = sums_[i - first_] + r * width;
-      for (Index c = 0; c < count; ++c) to[c] += factor_ * static_cast<double>(sums[c]);
+      const double* const totals = totals_.data() + (i - first_) * block + r * width;
+      for (Index c = 0; c < count; ++c) to[c] += factor_ * totals[c];
     }
   }
 
@@ -149,7 +155,8 @@ class ProductBand {
   double factor_;
   RowPointer row_of_;
   Index first_, last_;
-  alignas(64) float sums_[strips][width * width];
+  alignas(64) std::array<float, static_cast<std::size_t>(strips* block)> sums_;
+  alignas(64) std::array<double, static_cast<std::size_t>(strips* block)> totals_;
 };
 
 /// `row_of(i)[j] += factor * sum_t a[t, i] * b[t, j]` for channels i of `a` and j of `b`, or for j <= i alone. Sums are
