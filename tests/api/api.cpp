@@ -107,6 +107,30 @@ TEST_CASE("outliers move from activations into weights, and are turned away", "[
   CHECK(sqnr_of_product(x, old_q, as8(turned, w_q)) > sqnr_of_product(x, old_q, as8(x, old_q)) + 3);
 }
 
+TEST_CASE("GPTQ rounds a weight for the inputs that it meets", "[api]") {
+  const hs::MatrixF w = normal_matrix(40, 256, 30);
+  const std::vector<hs::MatrixF> batches{normal_matrix(300, 256, 31), normal_matrix(300, 256, 32)};
+  const bool stop_requested = false;
+  // [snippet gptq]
+  hs::HessianAccumulator h(w.cols());
+  for (const auto& batch : batches) h.add(batch);
+  auto [q3, report] = hs::gptq<hs::Uniform<3>>(
+      w, h, {.group_size = 128, .act_order = true, .progress = [&](const hs::Progress&) { return !stop_requested; }});
+  // [end gptq]
+  CHECK(report.is_complete);
+  CHECK(report.rung == hs::DampingRung::first);
+  CHECK(report.rank == 256);
+  const auto nearest = hs::quantize<hs::Uniform<3>>(w, {.tiling = hs::per_group(128)});
+  const auto error = [&](const auto& q) {
+    const hs::MatrixF dw = w - hs::dequantize(q);
+    double sum = 0;
+    for (const auto& batch : batches) sum += static_cast<double>((batch * dw.transpose()).squaredNorm());
+    return sum;
+  };
+  CHECK(error(q3) < 0.8 * error(nearest));
+  CHECK(hs::matmul(batches[0], hs::pack(q3)).rows() == 300);
+}
+
 TEST_CASE("attention multiplies codes with codes", "[api]") {
   hs::MatrixF probabilities = normal_matrix(16, 16, 6), v = normal_matrix(16, 24, 7);
   hs::softmax(hs::mutable_view(probabilities));
