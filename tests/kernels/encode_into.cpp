@@ -40,7 +40,7 @@ TEST_CASE("codes, scales and zeros are those of encode", "[encode_into]") {
   }
 }
 
-TEST_CASE("memory is used again", "[encode_into]") {
+TEST_CASE("memory of encoded rows is used again", "[encode_into]") {
   const hs::MatrixF x = random_eigen(64, 300, 2);
   const ColumnMajorF turned = x;
   hs::EncodedMatrix out;

@@ -37,7 +37,7 @@ const hs::Activation& floats() {
 
 }  // namespace
 
-TEST_CASE("every shape, and a row gives the same bytes among any others", "[float_block]") {
+TEST_CASE("every shape of floats, and a row gives the same bytes among any others", "[float_block]") {
   const std::vector<hs::Index> ragged{0, 1, 3, 15, 16, 17, 63, 64, 65, 257};
   int turn = 0;
   for (const hs::Index cols : ragged) {
