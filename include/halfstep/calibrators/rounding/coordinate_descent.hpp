@@ -55,11 +55,12 @@ namespace halfstep::inline HALFSTEP_ABI {
   return PackedColumns<double>(difference.channels(), block, ColumnExtent::whole, read, executor);
 }
 
-/// z of some rows, for `difference` by position. Weights of dead channels count: the float model's are not dead.
+/// z of some rows, for `difference` by position, in as many strips as `GptqRows` of those rows has lanes for. Weights
+/// of dead channels count: the float model's are not dead.
 [[nodiscard]] inline RowStrips<double> output_pull(const PackedColumns<double>& difference,
                                                    std::span<const Index> order, Index rows, WeightRow weight) {
   using Strips = RowStrips<double>;
-  const Index strips = chunk_count(rows, Strips::width);
+  const Index strips = chunk_count(rows, GptqRows::width) * (GptqRows::width / Strips::width);
   Strips weights(strips, difference.size()), within(strips, difference.size()), result(strips, difference.size());
   std::vector<float> row(order.size());
   for (Index r = 0; r < rows; ++r) {
@@ -89,7 +90,7 @@ class CoordinateDescent {
         grid_(grid),
         rows_(rows),
         values_(rows.strips(), plan.columns()),
-        errors_(chunk_count(rows.strips() * GptqRows::width, width), plan.columns()),
+        errors_(rows.strips() * (GptqRows::width / width), plan.columns()),
         changes_(errors_.strips(), plan.columns()) {}
 
   /// Goes over all columns `sweeps` times, or until no code changes. Leaves codes, errors and losses in the rows.

@@ -114,10 +114,10 @@ class LowerFactor {
         for (Index j = 0; j < stop; ++j) {
           std::fill(column, column + panel, T(0));
           const Index from = std::max(row, j);
-          if (from < end) read(from, j, end - from, column + from - row);
+          if (from < end) read(from, j, end - from, column + (from - row));
           if (j >= size_) column[j - row] = T(1);
           for (Index i = row; i < stop; i += width) {
-            std::copy_n(column + i - row, width, strip(i / width) + j * width);
+            std::copy_n(column + (i - row), width, strip(i / width) + j * width);
           }
         }
       }
