@@ -49,6 +49,10 @@ struct BlockPlan {
   bool is_exact = true;     ///< or else is exact in double
 
   [[nodiscard]] int product_count() const { return rows.x.plane_count * w.plane_count(); }
+  /// Whether the kernel reads 4-bit codes in the packed lines, with no panel in between.
+  [[nodiscard]] bool reads_nibbles() const {
+    return w.storage() == WeightStorage::nibbles && tile.multiply_nibbles != nullptr;
+  }
   /// Whether each group is one piece, so that its sums need not be kept for more than a row tile.
   [[nodiscard]] bool is_one_piece() const { return w.layout().padded_length(0) <= panel_k; }
   [[nodiscard]] bool is_one_group() const { return w.layout().groups() == 1; }
@@ -132,7 +136,7 @@ class BlockProduct {
       const std::uint8_t* lines = plan_.w.lines(r, piece.block, piece.k);
       void* const panel = scratch_.panel[at];
       panels[at] = panel;
-      if (plan_.w.storage() == WeightStorage::nibbles && plan_.tile.multiply_nibbles != nullptr) {
+      if (plan_.reads_nibbles()) {
         panels[at] = lines;
       } else if (plan_.w.storage() == WeightStorage::nibbles) {
         plan_.tile.fill_from_nibbles(lines, piece.length, tiles, plan_.w.code_values(r).data(), panel);
@@ -167,7 +171,7 @@ class BlockProduct {
                       std::int32_t* dots, int accumulate) const {
     const Index stride = plan_.rows.row_stride, tiles = plan_.w.tiles(piece.block);
     constexpr Index columns = PackedMatrix::block_rows;
-    if (plan_.w.storage() == WeightStorage::nibbles && plan_.tile.multiply_nibbles != nullptr) {
+    if (plan_.reads_nibbles()) {
       plan_.tile.multiply_nibbles(rows, stride, count, static_cast<const std::uint8_t*>(panel), piece.length, tiles,
                                   plan_.w.code_values(r).data(), dots, columns, accumulate);
     } else {

@@ -59,7 +59,7 @@ namespace halfstep::inline HALFSTEP_ABI {
   float largest = 255;
   for (Index i = 0; i < x.rows * x.scale_groups; ++i) {
     const float zero = x.zero[i];
-    if (!(std::fabs(zero) < 8388608.0f) || zero != std::nearbyint(zero)) return false;
+    if (!is_small_integer(zero)) return false;
     largest = std::max({largest, zero, 255 - zero});
   }
   const double bound = static_cast<double>(largest) * (128.0 + static_cast<double>(w.largest_zero()));

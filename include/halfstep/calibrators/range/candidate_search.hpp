@@ -3,10 +3,10 @@
 /// \file
 /// The best of given quantizers, by any measure of loss: what every search for parameters ends in.
 
+#include "halfstep/calibrators/range/search_progress.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
-#include "halfstep/core/function_ref.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/parallel_for.hpp"
 #include "halfstep/quantizers/concepts.hpp"
@@ -78,10 +78,6 @@ concept CandidateLoss = ScalarQuantizer<Q> &&
   { loss.granules() } -> std::convertible_to<Index>;
   loss(quantizers, losses);
 };
-
-/// After each group of candidates: how many were tried, of how many. Returns whether to go on. Called on the thread
-/// that called the search.
-using SearchProgress = FunctionRef<bool(Index done, Index total)>;
 
 /// How a search is run.
 struct SearchOptions {
