@@ -23,6 +23,6 @@ require cmake generator eigen xsimd json cli11 catch2
 
 jobs=$(job_count)
 configure "$halfstep/build" -DHALFSTEP_NATIVE=ON -DHALFSTEP_BUILD_TESTS=ON -DHALFSTEP_BUILD_EXAMPLES=ON \
-  -DHALFSTEP_BUILD_BENCH=OFF
+  -DHALFSTEP_BUILD_BENCH=OFF -DHALFSTEP_TEST_BATCH=8
 cmake --build "$halfstep/build" --parallel "$jobs"
 ctest --test-dir "$halfstep/build" --output-on-failure --no-tests=error --parallel "$jobs" "$@"

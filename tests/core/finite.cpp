@@ -5,13 +5,10 @@
 #include <limits>
 
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 namespace hs = halfstep;
-
-namespace {
-constexpr float quiet_nan = std::numeric_limits<float>::quiet_NaN();
-constexpr float inf = std::numeric_limits<float>::infinity();
-}  // namespace
+using namespace halfstep_tests;
 
 TEST_CASE("is_finite_bits looks at every kind of float", "[core][finite]") {
   for (const float x : {0.0f, -0.0f, 1.0f, std::numeric_limits<float>::max(), std::numeric_limits<float>::lowest(),
@@ -21,7 +18,7 @@ TEST_CASE("is_finite_bits looks at every kind of float", "[core][finite]") {
   for (const double x : {0.0, -1.0, std::numeric_limits<double>::max(), std::numeric_limits<double>::denorm_min()}) {
     CHECK(hs::is_finite_bits(x));
   }
-  for (const float x : {quiet_nan, -quiet_nan, inf, -inf}) {
+  for (const float x : {not_a_number, -not_a_number, infinity, -infinity}) {
     CHECK_FALSE(hs::is_finite_bits(x));
     CHECK_FALSE(hs::is_finite_bits(static_cast<double>(x)));
   }
@@ -33,8 +30,8 @@ TEST_CASE("the first value that is not finite is found at every position and siz
     CHECK(hs::find_non_finite(x.data(), n) == n);
     for (const hs::Index at : {hs::Index{0}, n / 2, n - 1}) {
       x.assign(x.size(), 1.0f);
-      x[static_cast<std::size_t>(at)] = -inf;
-      x.back() = at == n - 1 ? -inf : quiet_nan;
+      x[static_cast<std::size_t>(at)] = -infinity;
+      x.back() = at == n - 1 ? -infinity : not_a_number;
       CAPTURE(n, at);
       CHECK(hs::find_non_finite(x.data(), n) == at);
     }
@@ -44,8 +41,8 @@ TEST_CASE("the first value that is not finite is found at every position and siz
 
 TEST_CASE("require_finite names row, column and value, for any executor and layout", "[core][finite]") {
   std::vector<float> data(40 * 3000, 0.5f);
-  data[17 * 3000 + 4] = quiet_nan;
-  data[30 * 3000 + 1] = inf;
+  data[17 * 3000 + 4] = not_a_number;
+  data[30 * 3000 + 1] = infinity;
   const hs::MatrixView<const float> rows(data.data(), 40, 3000);
   hs::ThreadPool pool(3);
   CHECK_RAISES(hs::require_finite("add", "batch", rows), "halfstep: add: batch is not finite: row 17, column 4 is nan");

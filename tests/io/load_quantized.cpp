@@ -13,6 +13,7 @@
 #include "halfstep/kernels/quantize.hpp"
 #include "halfstep/kernels/quantize_blocks.hpp"
 #include "io/io_checks.hpp"
+#include "io/replaced.hpp"
 #include "kernels/matrices.hpp"
 #include "support/all_quantizers.hpp"
 #include "support/allocations.hpp"
@@ -36,14 +37,6 @@ std::string file_of(const hs::QuantizedMatrix<Q>& matrix) {
 template <class Q>
 hs::QuantizedMatrix<Q> read(const std::string& bytes, std::string_view name = "w") {
   return hs::load<Q>(hs::SafetensorsFile::from_memory(bytes_of(bytes), "q.safetensors"), name);
-}
-
-/// `text` with the first `from` replaced by `to`, which must be as long.
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  const std::size_t at = text.find(from);
-  REQUIRE(at != std::string::npos);
-  REQUIRE(from.size() == to.size());
-  return text.replace(at, from.size(), to);
 }
 
 std::string small_file() {

@@ -10,6 +10,7 @@
 
 #include "halfstep/io/save_statistics.hpp"
 #include "io/io_checks.hpp"
+#include "io/replaced.hpp"
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/float_matrix.hpp"
@@ -46,14 +47,6 @@ FloatMatrix values(hs::Index rows, std::uint32_t seed) {
 std::vector<hs::Tiling> tilings() {
   return {hs::per_tensor(), hs::per_column(), hs::per_column_block(4), hs::per_row(),
           hs::per_column_map({0, 1, 1, 0, 2, 1})};
-}
-
-/// `text` with the first `from` replaced by `to`, which must be as long.
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  const std::size_t at = text.find(from);
-  REQUIRE(at != std::string::npos);
-  REQUIRE(from.size() == to.size());
-  return text.replace(at, from.size(), to);
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 
 #include "io/io_checks.hpp"
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 #include <cmath>
-#include <limits>
 #include <vector>
 
 namespace {
@@ -13,9 +13,6 @@ namespace hs = halfstep;
 using halfstep_tests::check_io_error;
 using hs::IoErrorCode;
 using hs::NonFinite;
-
-constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 /// 4 rows of 3: one NaN in row 1, an infinity and a NaN in row 3.
 template <class Real = float>

@@ -16,7 +16,7 @@ using namespace halfstep_tests;
 namespace {
 
 template <class Q>
-hs::PackedMatrix packed(hs::Index rows, hs::Index cols, const hs::Tiling& tiling) {
+hs::PackedMatrix packed_random(hs::Index rows, hs::Index cols, const hs::Tiling& tiling) {
   return hs::pack(hs::quantize<Q>(random_eigen(rows, cols, 71), {.tiling = tiling}));
 }
 
@@ -28,7 +28,7 @@ bool says(const hs::ProductExplanation& e, const std::string& part) {
 
 TEST_CASE("the kernel that runs, where it runs, and the threads", "[explain]") {
   const hs::MatrixF x = random_eigen(200, 256, 72);
-  const hs::PackedMatrix w = packed<hs::Uniform<4>>(128, 256, hs::per_row());
+  const hs::PackedMatrix w = packed_random<hs::Uniform<4>>(128, 256, hs::per_row());
   hs::ThreadPool pool(2);
   const hs::ProductExplanation e = hs::explain(x, w, {.executor = pool});
   CHECK(e.kernel == hs::default_tile().name);
@@ -48,17 +48,17 @@ TEST_CASE("the kernel that runs, where it runs, and the threads", "[explain]") {
 
 TEST_CASE("each reason for a slower route is given", "[explain]") {
   const hs::MatrixF x = random_eigen(5, 100, 73);
-  const hs::PackedMatrix w = packed<hs::Uniform<8>>(20, 100, hs::per_row());
+  const hs::PackedMatrix w = packed_random<hs::Uniform<8>>(20, 100, hs::per_row());
   CHECK(says(hs::explain(x, w, {.tile = &hs::tile_generic}), "the kernel is plain C++"));
-  CHECK(says(hs::explain(x, packed<hs::Uniform<4>>(20, 100, hs::per_group(19))), "K is 176 instead of 100"));
-  CHECK(says(hs::explain(x, packed<hs::Uniform<4>>(20, 100, hs::per_group(32))), "groups of 32 are scaled"));
-  CHECK(says(hs::explain(x, packed<hs::Uniform<4>>(20, 100, dealt_columns(100, 64))), "columns are reordered"));
+  CHECK(says(hs::explain(x, packed_random<hs::Uniform<4>>(20, 100, hs::per_group(19))), "K is 176 instead of 100"));
+  CHECK(says(hs::explain(x, packed_random<hs::Uniform<4>>(20, 100, hs::per_group(32))), "groups of 32 are scaled"));
+  CHECK(says(hs::explain(x, packed_random<hs::Uniform<4>>(20, 100, dealt_columns(100, 64))), "columns are reordered"));
   CHECK(says(hs::explain(Eigen::MatrixXf(x), w), "x is read through strides"));
   CHECK(says(hs::explain(hs::encode(x, hs::Activation(), 16), w), "x was encoded for another grouping"));
   CHECK_FALSE(says(hs::explain(hs::encode(x, hs::Activation()), w), "another grouping"));
 
   const hs::ProductExplanation planes =
-      hs::explain(x, packed<EvenOddQuantizer<4>>(20, 100, hs::per_row()), {.activation = EvenOddQuantizer<4>{}});
+      hs::explain(x, packed_random<EvenOddQuantizer<4>>(20, 100, hs::per_row()), {.activation = EvenOddQuantizer<4>{}});
   CHECK(planes.byte_products == 4);
   CHECK(says(planes, "the weight has two planes"));
   CHECK(says(planes, "the activations have two planes"));
@@ -68,9 +68,9 @@ TEST_CASE("each reason for a slower route is given", "[explain]") {
   CHECK(floats.kernel == "float");
   CHECK(floats.byte_products == 0);
   CHECK(says(floats, "activations are kept in float"));
-  CHECK(says(hs::explain(x, packed<hs::Fp8E4M3>(20, 100, hs::per_row())), "activations are kept in float"));
+  CHECK(says(hs::explain(x, packed_random<hs::Fp8E4M3>(20, 100, hs::per_row())), "activations are kept in float"));
 
-  const hs::ProductExplanation reals = hs::explain(x, packed<SqrtQuantizer<4>>(20, 100, hs::per_row()));
+  const hs::ProductExplanation reals = hs::explain(x, packed_random<SqrtQuantizer<4>>(20, 100, hs::per_row()));
   CHECK(says(reals, "the correction is made in double") == (!reals.corrects_in_integers && reals.byte_products == 1));
   CHECK_RAISES(hs::explain(random_eigen(5, 99, 74), w), "explain: x has 99 columns, packed weight expects 100");
 }

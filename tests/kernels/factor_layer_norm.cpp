@@ -17,7 +17,7 @@ using namespace halfstep_tests;
 
 namespace {
 
-struct Case {
+struct FactorCase {
   IntegerMatrix<std::uint8_t> codes;
   std::vector<std::int32_t> shifts;
   FloatMatrix gain, bias;
@@ -25,7 +25,7 @@ struct Case {
   std::int32_t zero_point = 131;
   hs::NormOutput output{0.047f, 0};
 
-  Case(hs::Index rows, hs::Index cols, std::uint32_t seed)
+  FactorCase(hs::Index rows, hs::Index cols, std::uint32_t seed)
       : codes(random_integers<std::uint8_t>(rows, cols, seed, 0, 255)),
         gain(random_matrix(1, cols, seed + 1, 2.0f, 1.0f)),
         bias(random_matrix(1, cols, seed + 2)) {
@@ -35,7 +35,7 @@ struct Case {
 };
 
 /// The formula of the header, one element at a time.
-std::vector<std::int64_t> expected_row(const Case& c, hs::Index r) {
+std::vector<std::int64_t> expected_row(const FactorCase& c, hs::Index r) {
   const auto s = static_cast<double>(c.scale), s_out = static_cast<double>(c.output.scale);
   const auto n = static_cast<std::int64_t>(c.codes.cols);
   std::int64_t sum = 0, squares = 0;
@@ -64,7 +64,7 @@ std::vector<std::int64_t> expected_row(const Case& c, hs::Index r) {
   return y;
 }
 
-void check_rows(const Case& c, hs::ExecutorRef executor = {}) {
+void check_rows(const FactorCase& c, hs::ExecutorRef executor = {}) {
   IntegerMatrix<std::int32_t> out(c.codes.rows, c.codes.cols);
   IntegerMatrix<std::uint8_t> next(c.codes.rows, c.codes.cols);
   hs::factor_layer_norm(c.input(), c.gain.values, c.bias.values, c.output, out.view(), executor);
@@ -86,13 +86,13 @@ void check_rows(const Case& c, hs::ExecutorRef executor = {}) {
 
 TEST_CASE("factor_layer_norm is its formula at every length", "[factor_layer_norm]") {
   for (hs::Index cols : row_lengths()) {
-    for (const std::uint32_t seed : {1u, 10u, 20u}) check_rows(Case(5, cols, seed));
+    for (const std::uint32_t seed : {1u, 10u, 20u}) check_rows(FactorCase(5, cols, seed));
   }
-  for (const hs::Index cols : {15, 16, 17, 768}) check_rows(Case(3, cols, 30));
+  for (const hs::Index cols : {15, 16, 17, 768}) check_rows(FactorCase(3, cols, 30));
 }
 
 TEST_CASE("factor_layer_norm of extremes", "[factor_layer_norm]") {
-  Case c(4, 33, 2);
+  FactorCase c(4, 33, 2);
   for (hs::Index i = 0; i < 33; ++i) {
     c.codes(0, i) = 131;  // no deviation: all are the mean
     c.codes(1, i) = i % 2 == 0 ? 0 : 255;
@@ -111,7 +111,7 @@ TEST_CASE("factor_layer_norm of extremes", "[factor_layer_norm]") {
 }
 
 TEST_CASE("factor_layer_norm is near the float one", "[factor_layer_norm]") {
-  Case c(20, 64, 3);
+  FactorCase c(20, 64, 3);
   for (float& gain : c.gain.values) gain = 1.0f + std::fabs(gain);
   IntegerMatrix<std::int32_t> out(20, 64);
   hs::factor_layer_norm(c.input(), c.gain.values, c.bias.values, c.output, out.view());
@@ -138,17 +138,17 @@ TEST_CASE("factor_layer_norm is near the float one", "[factor_layer_norm]") {
 TEST_CASE("factor_layer_norm does not depend on threads", "[factor_layer_norm]") {
   hs::ThreadPool pool(3);
   BackwardsExecutor backwards;
-  const Case c(2000, 37, 7);
+  const FactorCase c(2000, 37, 7);
   for (const hs::ExecutorRef executor : {hs::ExecutorRef(pool), hs::ExecutorRef(backwards)}) check_rows(c, executor);
-  check_rows(Case(0, 5, 1));
-  check_rows(Case(5, 0, 1));
+  check_rows(FactorCase(0, 5, 1));
+  check_rows(FactorCase(5, 0, 1));
 }
 
 TEST_CASE("factor_layer_norm refuses what does not fit", "[factor_layer_norm]") {
-  Case c(3, 4, 1);
+  FactorCase c(3, 4, 1);
   IntegerMatrix<std::int32_t> out(3, 4);
   const auto run = [&] { hs::factor_layer_norm(c.input(), c.gain.values, c.bias.values, c.output, out.view()); };
-  const Case good = c;
+  const FactorCase good = c;
   c.shifts[2] = 8;
   CHECK_RAISES(run(), "halfstep: factor_layer_norm: shifts holds 8, expected 0 to 7");
   c = good, c.shifts.pop_back();

@@ -26,7 +26,7 @@ using namespace halfstep_tests;
 namespace {
 
 template <class Q>
-hs::PackedMatrix packed(hs::Index rows, hs::Index cols, const hs::Tiling& tiling) {
+hs::PackedMatrix packed_small(hs::Index rows, hs::Index cols, const hs::Tiling& tiling) {
   return hs::pack(hs::quantize<Q>(random_eigen(rows, cols, 31, 1, 0.2f), {.tiling = tiling}));
 }
 
@@ -43,10 +43,10 @@ TEST_CASE("every shape of floats, and a row gives the same bytes among any other
   for (const hs::Index cols : ragged) {
     const hs::MatrixF x = random_eigen(70, cols, 35, 1, 0.3f);
     for (const hs::Index rows : ragged) {
-      const hs::PackedMatrix w = turn % 4 == 0   ? packed<hs::Uniform<8>>(rows, cols, hs::per_row())
-                                 : turn % 4 == 1 ? packed<hs::Uniform<3>>(rows, cols, hs::per_group(19))
-                                 : turn % 4 == 2 ? packed<hs::Fp8E4M3>(rows, cols, hs::per_row())
-                                                 : packed<hs::MXFP8E5M2>(rows, cols, hs::per_group(32));
+      const hs::PackedMatrix w = turn % 4 == 0   ? packed_small<hs::Uniform<8>>(rows, cols, hs::per_row())
+                                 : turn % 4 == 1 ? packed_small<hs::Uniform<3>>(rows, cols, hs::per_group(19))
+                                 : turn % 4 == 2 ? packed_small<hs::Fp8E4M3>(rows, cols, hs::per_row())
+                                                 : packed_small<hs::MXFP8E5M2>(rows, cols, hs::per_group(32));
       ++turn;
       const hs::MatrixF expected = hs::reference_float_product(hs::view(x), w);
       for (const hs::Index tokens : {0, 1, 2, 5, 6, 7, 14, 15, 70}) {
@@ -64,8 +64,8 @@ TEST_CASE("threads and blocking do not show", "[float_block]") {
   hs::ThreadPool two(2), three(3), eight(8);
   BackwardsExecutor backwards(5);
   for (const hs::PackedMatrix& w :
-       {packed<hs::Uniform<4>>(200, 300, hs::per_group(64)), packed<hs::Fp8E5M2>(200, 300, hs::per_row()),
-        packed<hs::Uniform<5>>(200, 300, hs::per_group(19))}) {
+       {packed_small<hs::Uniform<4>>(200, 300, hs::per_group(64)), packed_small<hs::Fp8E5M2>(200, 300, hs::per_row()),
+        packed_small<hs::Uniform<5>>(200, 300, hs::per_group(19))}) {
     const hs::MatrixF expected = hs::reference_float_product(hs::view(x), w);
     for (const hs::ExecutorRef& executor : std::vector<hs::ExecutorRef>{{}, two, three, eight, backwards}) {
       CHECK(difference(hs::matmul(x, w, {.activation = floats(), .executor = executor}), expected) == "");
@@ -94,7 +94,7 @@ TEST_CASE("FP8 weights keep activations in float by themselves", "[float_block]"
 
 TEST_CASE("any storage order, stride, alignment and element type of floats", "[float_block]") {
   const hs::MatrixF x = random_eigen(9, 70, 38);
-  const hs::PackedMatrix w = packed<hs::Uniform<4>>(100, 70, hs::per_group(32));
+  const hs::PackedMatrix w = packed_small<hs::Uniform<4>>(100, 70, hs::per_group(32));
   const hs::MatmulOptions options{.activation = floats()};
   const hs::MatrixF expected = hs::matmul(x, w, options);
   CHECK(difference(hs::matmul(ColumnMajorF(x), w, options), expected) == "");
@@ -102,14 +102,14 @@ TEST_CASE("any storage order, stride, alignment and element type of floats", "[f
   hs::MatrixF wide = hs::MatrixF::Constant(20, 150, 1e9f);
   wide.block(2, 3, 9, 70) = x;
   CHECK(difference(hs::matmul(wide.block(2, 3, 9, 70), w, options), expected) == "");
-  const hs::PackedMatrix dealt = packed<hs::Uniform<4>>(100, 70, dealt_columns(70, 16));
+  const hs::PackedMatrix dealt = packed_small<hs::Uniform<4>>(100, 70, dealt_columns(70, 16));
   CHECK(difference(hs::matmul(x, dealt, options), hs::reference_float_product(hs::view(x), dealt)) == "");
 }
 
 TEST_CASE("bias, function, residual and codes of the next layer", "[float_block]") {
   const hs::MatrixF x = random_eigen(9, 70, 40), residual = random_eigen(9, 100, 41);
   const Eigen::VectorXf bias = random_eigen(1, 100, 42).row(0).transpose();
-  const hs::PackedMatrix w = packed<hs::Uniform<4>>(100, 70, hs::per_group(32));
+  const hs::PackedMatrix w = packed_small<hs::Uniform<4>>(100, 70, hs::per_group(32));
   const hs::MatrixF sums = hs::matmul(x, w, {.activation = floats()});
   const hs::MatmulOptions options{
       .activation = floats(), .bias = bias, .epilogue = hs::Silu{}, .residual = hs::view(residual)};
@@ -130,7 +130,7 @@ TEST_CASE("bias, function, residual and codes of the next layer", "[float_block]
 
 TEST_CASE("what is not finite spreads as in IEEE arithmetic and leaves other rows alone", "[float_block]") {
   hs::MatrixF x = random_eigen(9, 70, 43);
-  const hs::PackedMatrix w = packed<hs::Fp8E4M3>(20, 70, hs::per_row());
+  const hs::PackedMatrix w = packed_small<hs::Fp8E4M3>(20, 70, hs::per_row());
   const hs::MatrixF before = hs::matmul(x, w);
   x(2, 69) = std::numeric_limits<float>::quiet_NaN();
   x(5, 0) = std::numeric_limits<float>::infinity();
@@ -152,7 +152,7 @@ TEST_CASE("a warm workspace allocates nothing for floats", "[float_block]") {
   const hs::MatrixF x = random_eigen(64, 300, 44);
   const ColumnMajorF turned = x;
   hs::ThreadPool pool(3);
-  const hs::PackedMatrix w = packed<hs::Uniform<4>>(200, 300, dealt_columns(300, 19));
+  const hs::PackedMatrix w = packed_small<hs::Uniform<4>>(200, 300, dealt_columns(300, 19));
   hs::MatrixF y(64, 200);
   for (const hs::ExecutorRef executor : {hs::ExecutorRef(), hs::ExecutorRef(pool)}) {
     hs::Workspace workspace;

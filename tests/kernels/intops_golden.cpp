@@ -32,7 +32,7 @@ IntegerMatrix<T> integers(const Golden& g, const std::string& name) {
 }
 
 template <class T>
-std::string difference(const IntegerMatrix<T>& found, const IntegerMatrix<std::int64_t>& expected) {
+std::string integer_difference(const IntegerMatrix<T>& found, const IntegerMatrix<std::int64_t>& expected) {
   if (found.rows != expected.rows || found.cols != expected.cols) return "the shapes differ";
   for (hs::Index r = 0; r < found.rows; ++r) {
     const std::string row = row_difference(found, r, expected.wide_row(r));
@@ -52,7 +52,7 @@ TEST_CASE("golden: intops shiftmax", "[golden]") {
     const auto published = integers<std::int64_t>(g, c.prefix + "pub_codes");
     IntegerMatrix<std::uint8_t> out(x.rows, x.cols);
     hs::shiftmax(x.view(), g.scalar<float>(c.prefix + "scale"), out.view());
-    CHECK(difference(out, expected) == "");
+    CHECK(integer_difference(out, expected) == "");
     for (hs::Index r = 0; r < x.rows; ++r) {  // README: a few differ, by 1
       for (hs::Index i = 0; i < x.cols; ++i) CHECK(std::abs(out(r, i) - published(r, i)) <= 1);
     }
@@ -69,7 +69,7 @@ TEST_CASE("golden: intops shiftgelu", "[golden]") {
     const auto published = integers<std::int64_t>(g, c.prefix + "pub_out");
     IntegerMatrix<std::int32_t> out(x.rows, x.cols);
     hs::shift_gelu(x.view(), scale, out.view());
-    CHECK(difference(out, integers<std::int64_t>(g, c.prefix + "out")) == "");
+    CHECK(integer_difference(out, integers<std::int64_t>(g, c.prefix + "out")) == "");
     CHECK(g.scalar<float>(c.prefix + "out_scale") == scale / 128);
     for (hs::Index r = 0; r < x.rows; ++r) {
       CHECK(hs::reference_shift_sigmoid(x.wide_row(r), scale, 8) == sigmoid.wide_row(r));
@@ -92,7 +92,7 @@ TEST_CASE("golden: intops ilayernorm", "[golden]") {
     CHECK(norm.bias == g.values<std::int64_t>(c.prefix + "bias_int"));
     IntegerMatrix<std::int64_t> out(x.rows, x.cols);
     hs::integer_layer_norm(x.view(), norm, out.view());
-    CHECK(difference(out, integers<std::int64_t>(g, c.prefix + "out")) == "");
+    CHECK(integer_difference(out, integers<std::int64_t>(g, c.prefix + "out")) == "");
     const auto roots = g.values<std::int64_t>(c.prefix + "std");
     for (hs::Index r = 0; r < x.rows; ++r) {
       std::int64_t sum = 0, squares = 0;
@@ -129,8 +129,8 @@ TEST_CASE("golden: intops dyadic", "[golden]") {
     hs::requantize(z.view(), ratio, bytes.view());
     hs::requantize(z.view(), ratio, shorts.view(),
                    {ident.view(), hs::Dyadic::of(g.scalar<float>(c.prefix + "ident_scale"), out_scale)});
-    CHECK(difference(bytes, integers<std::int64_t>(g, c.prefix + "out8")) == "");
-    CHECK(difference(shorts, integers<std::int64_t>(g, c.prefix + "out16_residual")) == "");
+    CHECK(integer_difference(bytes, integers<std::int64_t>(g, c.prefix + "out8")) == "");
+    CHECK(integer_difference(shorts, integers<std::int64_t>(g, c.prefix + "out16_residual")) == "");
   }
 }
 
@@ -152,7 +152,7 @@ TEST_CASE("golden: intops log-int-softmax", "[golden]") {
     hs::log_int_softmax(x.view(), scale, out.view(), {.bits = bits, .zero = zero});
     IntegerMatrix<std::int64_t> held = expected;
     for (std::int64_t& code : held.values) code = bits == 8 && code > 255 ? 255 : code;
-    CHECK(difference(out, held) == "");
+    CHECK(integer_difference(out, held) == "");
     const auto published = g.values<float>(c.prefix + "pub_dequant");  // README: 0 differences
     CHECK(mismatches(published, [&](std::size_t i) {
             const auto at = static_cast<hs::Index>(i);
@@ -176,8 +176,8 @@ TEST_CASE("golden: intops FQ-ViT LayerNorm", "[golden]") {
     IntegerMatrix<std::int32_t> out(codes.rows, codes.cols);
     hs::factor_layer_norm(x, gain, bias, output, out.view());
     const auto expected = integers<std::int64_t>(g, c.prefix + "out");
-    CHECK(difference(out, expected) == "");
-    CHECK(difference(integers<std::int32_t>(g, c.prefix + "pub_out"), expected) == "");
+    CHECK(integer_difference(out, expected) == "");
+    CHECK(integer_difference(integers<std::int32_t>(g, c.prefix + "pub_out"), expected) == "");
     // M / 2^N are the 8 leading bits of |A|: what the row's float LayerNorm multiplies by, cut.
     for (hs::Index r = 0; r < codes.rows; ++r) {
       double sum = 0, squares = 0;

@@ -20,7 +20,7 @@ struct Moments {
   double deviation = 0;
 };
 
-Moments moments_of(const FloatMatrix& x, hs::Index r, double epsilon) {
+Moments moments_of(const FloatMatrix& x, hs::Index r, double layer_norm_epsilon) {
   Moments m;
   for (hs::Index c = 0; c < x.cols; ++c) m.mean += static_cast<double>(x(r, c)) / static_cast<double>(x.cols);
   double variance = 0;
@@ -28,16 +28,16 @@ Moments moments_of(const FloatMatrix& x, hs::Index r, double epsilon) {
     const double d = static_cast<double>(x(r, c)) - m.mean;
     variance += d * d / static_cast<double>(x.cols);
   }
-  m.deviation = std::sqrt(variance + epsilon);
+  m.deviation = std::sqrt(variance + layer_norm_epsilon);
   return m;
 }
 
-constexpr float epsilon = 1e-6f;
+constexpr float layer_norm_epsilon = 1e-6f;
 
 FloatMatrix normalized(const FloatMatrix& x, const FloatMatrix& gain, const FloatMatrix& bias,
                        hs::ExecutorRef executor = {}) {
   FloatMatrix out(x.rows, x.cols);
-  hs::layer_norm(x.view(), gain.values, bias.values, epsilon, out.view(), executor);
+  hs::layer_norm(x.view(), gain.values, bias.values, layer_norm_epsilon, out.view(), executor);
   return out;
 }
 
@@ -53,7 +53,7 @@ TEST_CASE("layer_norm agrees with sums in double", "[layer_norm]") {
       // error of a sum and a handful of roundings, half of which reach 1 / deviation; three roundings follow.
       const double sums = static_cast<double>(n) / 16 + 4;
       for (hs::Index r = 0; r < x.rows; ++r) {
-        const Moments m = moments_of(x, r, static_cast<double>(epsilon));
+        const Moments m = moments_of(x, r, static_cast<double>(layer_norm_epsilon));
         for (hs::Index c = 0; c < n; ++c) {
           const double z = (static_cast<double>(x(r, c)) - m.mean) / m.deviation;
           const double exact = z * static_cast<double>(gain(0, c)) + static_cast<double>(bias(0, c));
@@ -78,12 +78,12 @@ TEST_CASE("layer_norm gives the bits of a row alone, in place, strided, on any e
   CHECK(first_difference(normalized(x, gain, bias, backwards).view(), expected.view()) == "");
 
   FloatMatrix in_place = x;
-  hs::layer_norm(in_place.view(), gain.values, bias.values, epsilon, in_place.view());
+  hs::layer_norm(in_place.view(), gain.values, bias.values, layer_norm_epsilon, in_place.view());
   CHECK(first_difference(in_place.view(), expected.view()) == "");
 
   const hs::MatrixView<const float> every_third(x.values.data(), rows / 3, n, 3 * n, 1);
   FloatMatrix out(rows / 3, n);
-  hs::layer_norm(every_third, gain.values, bias.values, epsilon, out.view());
+  hs::layer_norm(every_third, gain.values, bias.values, layer_norm_epsilon, out.view());
   const hs::MatrixView<const float> expected_third(expected.values.data(), rows / 3, n, 3 * n, 1);
   CHECK(first_difference(out.view(), expected_third) == "");
 }
@@ -116,13 +116,13 @@ TEST_CASE("layer_norm of rows without variance or with values that are not finit
 TEST_CASE("layer_norm refuses what does not fit", "[layer_norm]") {
   const FloatMatrix x = random_matrix(2, 4, 50), gain = random_matrix(1, 4, 51), three = random_matrix(1, 3, 52);
   FloatMatrix out(2, 4), small(2, 3);
-  CHECK_RAISES(hs::layer_norm(x.view(), three.values, gain.values, epsilon, out.view()),
+  CHECK_RAISES(hs::layer_norm(x.view(), three.values, gain.values, layer_norm_epsilon, out.view()),
                "layer_norm: gain has 3 elements, x has 4 columns");
-  CHECK_RAISES(hs::layer_norm(x.view(), gain.values, three.values, epsilon, out.view()),
+  CHECK_RAISES(hs::layer_norm(x.view(), gain.values, three.values, layer_norm_epsilon, out.view()),
                "bias has 3 elements, x has 4 columns");
   CHECK_RAISES(hs::layer_norm(x.view(), gain.values, gain.values, 0.0f, out.view()), "epsilon is 0");
-  CHECK_RAISES(hs::layer_norm(x.view(), gain.values, gain.values, epsilon, small.view()),
+  CHECK_RAISES(hs::layer_norm(x.view(), gain.values, gain.values, layer_norm_epsilon, small.view()),
                "out has shape [2, 3], expected [2, 4]");
   const hs::MatrixView<const float> columns(x.values.data(), 2, 4, 1, 2);
-  CHECK_RAISES(hs::layer_norm(columns, gain.values, gain.values, epsilon, out.view()), "must be contiguous");
+  CHECK_RAISES(hs::layer_norm(columns, gain.values, gain.values, layer_norm_epsilon, out.view()), "must be contiguous");
 }

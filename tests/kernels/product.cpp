@@ -17,7 +17,7 @@ using namespace halfstep_tests;
 
 namespace {
 
-hs::PackedMatrix weight(hs::Index rows, hs::Index cols) {
+hs::PackedMatrix per_row_weight(hs::Index rows, hs::Index cols) {
   return hs::pack(hs::quantize<hs::Uniform<4>>(random_eigen(rows, cols, 71), {.tiling = hs::per_row()}));
 }
 
@@ -26,7 +26,7 @@ hs::PackedMatrix weight(hs::Index rows, hs::Index cols) {
 TEST_CASE("small products stay on the calling thread", "[product]") {
   hs::Workspace workspace;
   hs::ThreadPool pool(4);
-  const hs::PackedMatrix small = weight(64, 64), large = weight(1000, 1000);
+  const hs::PackedMatrix small = per_row_weight(64, 64), large = per_row_weight(1000, 1000);
   const hs::ProductPlan plan_small{small, hs::default_tile(), {}, pool, workspace};
   const hs::ProductPlan plan_large{large, hs::default_tile(), {}, pool, workspace};
   CHECK(plan_small.worker_count(1) == 1);
@@ -41,7 +41,7 @@ TEST_CASE("small products stay on the calling thread", "[product]") {
 TEST_CASE("tiles cover the product once, for any executor", "[product]") {
   hs::ThreadPool pool(4);
   BackwardsExecutor backwards(3);
-  const hs::PackedMatrix w = weight(330, 200);
+  const hs::PackedMatrix w = per_row_weight(330, 200);
   const hs::EncodedMatrix x = hs::encode(random_eigen(270, 200, 72), hs::Activation());
   for (const hs::ExecutorRef executor : {hs::ExecutorRef(), hs::ExecutorRef(pool), hs::ExecutorRef(backwards)}) {
     hs::Workspace workspace;

@@ -15,11 +15,11 @@ using halfstep_tests::random_matrix;
 
 namespace {
 
-constexpr float epsilon = 1e-5f;
+constexpr float rms_norm_epsilon = 1e-5f;
 
 FloatMatrix normalized(const FloatMatrix& x, const FloatMatrix& gain, hs::ExecutorRef executor = {}) {
   FloatMatrix out(x.rows, x.cols);
-  hs::rms_norm(x.view(), gain.values, epsilon, out.view(), executor);
+  hs::rms_norm(x.view(), gain.values, rms_norm_epsilon, out.view(), executor);
   return out;
 }
 
@@ -36,7 +36,7 @@ TEST_CASE("rms_norm agrees with sums in double", "[rms_norm]") {
       for (hs::Index r = 0; r < x.rows; ++r) {
         double squares = 0;
         for (hs::Index c = 0; c < n; ++c) squares += static_cast<double>(x(r, c)) * static_cast<double>(x(r, c));
-        const double root = std::sqrt(squares / static_cast<double>(n) + static_cast<double>(epsilon));
+        const double root = std::sqrt(squares / static_cast<double>(n) + static_cast<double>(rms_norm_epsilon));
         for (hs::Index c = 0; c < n; ++c) {
           const double exact = static_cast<double>(x(r, c)) / root * static_cast<double>(gain(0, c));
           CAPTURE(n, size, r, c);
@@ -55,10 +55,10 @@ TEST_CASE("rms_norm gives a row the same bytes alone, in place and on threads", 
   CHECK(first_difference(normalized(x, gain, pool).view(), y.view()) == "");
   CHECK(first_difference(normalized(x, gain, backwards).view(), y.view()) == "");
   FloatMatrix row(1, 67);
-  hs::rms_norm(x.view().row_range(5, 1), gain.values, epsilon, row.view());
+  hs::rms_norm(x.view().row_range(5, 1), gain.values, rms_norm_epsilon, row.view());
   CHECK(first_difference(row.view(), y.view().row_range(5, 1)) == "");
   FloatMatrix same = x;
-  hs::rms_norm(same.view(), gain.values, epsilon, same.view());
+  hs::rms_norm(same.view(), gain.values, rms_norm_epsilon, same.view());
   CHECK(first_difference(same.view(), y.view()) == "");
 }
 

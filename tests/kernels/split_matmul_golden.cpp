@@ -50,25 +50,25 @@ void check_close(const MatrixF& found, const std::vector<float>& expected) {
   CHECK(mismatches(expected, [&](std::size_t i) { return found.data()[i]; }, {.absolute = 2e-5 * largest}) == 0);
 }
 
-struct Case {
+struct SplitCase {
   LoadedMatrix<float> x, w;
   std::vector<float> bias;
   float threshold;
   PackedMatrix packed;
 };
 
-Case load_case(const Golden& g, const std::string& prefix) {
-  Case c{g.matrix(prefix + "X"),
-         g.matrix(prefix + "W"),
-         g.values<float>(prefix + "bias"),
-         g.scalar<float>(prefix + "threshold"),
-         {}};
+SplitCase load_case(const Golden& g, const std::string& prefix) {
+  SplitCase c{g.matrix(prefix + "X"),
+              g.matrix(prefix + "W"),
+              g.values<float>(prefix + "bias"),
+              g.scalar<float>(prefix + "threshold"),
+              {}};
   c.packed = pack(quantize<Absmax<8>>(view_of(c.w), {.tiling = per_row()}));
   return c;
 }
 
 /// Splits the activations of a case and checks scales and codes.
-SplitMatrix check_split(const Golden& g, const std::string& prefix, const Case& c, RowMagnitude magnitude,
+SplitMatrix check_split(const Golden& g, const std::string& prefix, const SplitCase& c, RowMagnitude magnitude,
                         const std::string& suffix) {
   const SplitMatrix x = split(view_of(c.x), {.threshold = c.threshold, .row_magnitude = magnitude});
   const auto columns = g.values<std::int32_t>(prefix + "outlier_cols");
@@ -89,7 +89,7 @@ TEST_CASE("golden: codes and products of LLM.int8()", "[golden]") {
   const Golden g("llmint8");
   for (const GoldenCase& found : g.cases("*.X")) {
     CAPTURE(found.prefix);
-    const Case c = load_case(g, found.prefix);
+    const SplitCase c = load_case(g, found.prefix);
     const auto weight = quantize<Absmax<8>>(view_of(c.w), {.tiling = per_row()});
     const std::vector<float> absmax = g.values<float>(found.prefix + "col_absmax");
     for (Index n = 0; n < weight.rows(); ++n) {

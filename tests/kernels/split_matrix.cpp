@@ -18,7 +18,7 @@ namespace {
 std::vector<std::int32_t> columns_of(const SplitMatrix& m) { return {m.columns().begin(), m.columns().end()}; }
 
 /// Normal values with outliers in columns 3 and 17; the threshold itself in column 3.
-FloatMatrix with_outliers(Index rows, Index cols) {
+FloatMatrix with_two_outliers(Index rows, Index cols) {
   FloatMatrix x = random_matrix(rows, cols, 81);
   x.view()(rows / 2, 3) = -6.0f;
   x.view()(rows - 1, 17) = 40.0f;
@@ -28,7 +28,7 @@ FloatMatrix with_outliers(Index rows, Index cols) {
 }  // namespace
 
 TEST_CASE("columns that reach the threshold stay floats, the others become codes", "[split]") {
-  const FloatMatrix x = with_outliers(9, 40);
+  const FloatMatrix x = with_two_outliers(9, 40);
   const SplitMatrix split_x = split(x.view());
   CHECK(columns_of(split_x) == std::vector<std::int32_t>{3, 17});
   for (Index r = 0; r < 9; ++r) {
@@ -51,7 +51,7 @@ TEST_CASE("columns that reach the threshold stay floats, the others become codes
 }
 
 TEST_CASE("rows can be scaled by all elements below the threshold", "[split]") {
-  FloatMatrix x = with_outliers(5, 20);
+  FloatMatrix x = with_two_outliers(5, 20);
   x.view()(0, 3) = 5.5f;  // an inlier of an outlier column
   const SplitMatrix split_x = split(x.view(), {.row_magnitude = RowMagnitude::other_elements});
   CHECK(split_x.integers().scale(0) == 5.5f / 127);
@@ -60,7 +60,7 @@ TEST_CASE("rows can be scaled by all elements below the threshold", "[split]") {
 }
 
 TEST_CASE("without a threshold nothing is split, and a threshold of all leaves no codes", "[split]") {
-  const FloatMatrix x = with_outliers(5, 20);
+  const FloatMatrix x = with_two_outliers(5, 20);
   CHECK(split(x.view(), {.threshold = 0}).columns().empty());
   CHECK(split(x.view(), {.threshold = 0}).integers().scale(4) == 40.0f / 127);
   const SplitMatrix all = split(x.view(), {.threshold = 1e-30f});
@@ -71,7 +71,7 @@ TEST_CASE("without a threshold nothing is split, and a threshold of all leaves n
 
 TEST_CASE("a row that is not finite has no say in what is an outlier, and is marked", "[split]") {
   for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
-    FloatMatrix x = with_outliers(6, 24);
+    FloatMatrix x = with_two_outliers(6, 24);
     const SplitMatrix before = split(x.view());
     x.view()(1, 9) = bad;
     x.view()(1, 10) = 100;
@@ -86,7 +86,7 @@ TEST_CASE("a row that is not finite has no say in what is an outlier, and is mar
 }
 
 TEST_CASE("a split does not depend on executor or storage order", "[split]") {
-  const FloatMatrix x = with_outliers(700, 37);
+  const FloatMatrix x = with_two_outliers(700, 37);
   const SplitMatrix expected = split(x.view(), {.group = 16});
   FloatMatrix turned(37, 700);
   for (Index r = 0; r < 700; ++r) {

@@ -22,13 +22,13 @@ namespace {
 
 /// A changed checkpoint, loaded.
 template <class Change>
-hs::Llama load_changed(Change change, const hs::LlamaConfig& options = {}, const LlamaSizes& sizes = {}) {
+hs::Llama load_changed_llama(Change change, const hs::LlamaConfig& options = {}, const LlamaSizes& sizes = {}) {
   LlamaCheckpoint checkpoint(sizes);
   change(checkpoint);
   return checkpoint.load(options);
 }
 
-void leave(LlamaCheckpoint&) {}
+void leave_as_it_is(LlamaCheckpoint&) {}
 
 /// The difference that issue and specification allow between our floats and the stored ones.
 constexpr double reference_tolerance = 1e-4;
@@ -129,42 +129,42 @@ TEST_CASE("load_llama takes any member of the family", "[llama]") {
 }
 
 TEST_CASE("load_llama takes a head that is the embedding", "[llama]") {
-  const hs::Llama tied = load_changed(leave, {}, {.tied = true});
+  const hs::Llama tied = load_changed_llama(leave_as_it_is, {}, {.tied = true});
   CHECK(tied.lm_head.weight == tied.embedding);
   CHECK(tied.sites.at("lm_head").weight == hs::Shape{23, 16});
   const auto duplicate = [](LlamaCheckpoint& c) {
     c.tensors["lm_head.weight"] = c.tensors["model.embed_tokens.weight"];
   };
-  CHECK(load_changed(duplicate, {}, {.tied = true}).lm_head.weight == tied.embedding);
+  CHECK(load_changed_llama(duplicate, {}, {.tied = true}).lm_head.weight == tied.embedding);
   const auto differ = [&](LlamaCheckpoint& c) {
     duplicate(c);
     c.tensors["lm_head.weight"].values[3] += 1;
   };
-  CHECK_RAISES(load_changed(differ, {}, {.tied = true}),
+  CHECK_RAISES(load_changed_llama(differ, {}, {.tied = true}),
                "tensor \"lm_head.weight\" differs from \"model.embed_tokens.weight\", and tie_word_embeddings says "
                "that they are one [E_MISMATCH]");
-  CHECK_RAISES(load_changed([](LlamaCheckpoint& c) { c.tensors.erase("lm_head.weight"); }),
+  CHECK_RAISES(load_changed_llama([](LlamaCheckpoint& c) { c.tensors.erase("lm_head.weight"); }),
                "has no tensor \"lm_head.weight\"");
   const auto forget = [](LlamaCheckpoint& c) {
     c.tensors.erase("lm_head.weight");
     c.configure(", \"tie_word_embeddings\": false", "");
   };
-  CHECK(load_changed(forget).lm_head.weight == load_changed(forget).embedding);
+  CHECK(load_changed_llama(forget).lm_head.weight == load_changed_llama(forget).embedding);
 }
 
 TEST_CASE("load_llama finds out from tensors what the metadata leaves open", "[llama]") {
   const auto forget = [](LlamaCheckpoint& c) { c.metadata.clear(); };
-  const hs::Llama llama = load_changed(forget, {.heads = 4, .kv_heads = 2, .epsilon = 1e-6f});
+  const hs::Llama llama = load_changed_llama(forget, {.heads = 4, .kv_heads = 2, .epsilon = 1e-6f});
   CHECK(llama.blocks.size() == 2);
   CHECK(llama.dim() == 16);
   CHECK(llama.blocks[0].mlp.gate_proj.out_features() == 20);
   CHECK(llama.max_tokens() == 2048);
   CHECK(llama.rope.base() == 10000);
-  CHECK_RAISES(load_changed(forget, {.epsilon = 1e-6f}),
+  CHECK_RAISES(load_changed_llama(forget, {.epsilon = 1e-6f}),
                "no metadata or option gives the number of heads [E_NOT_FOUND]");
-  CHECK_RAISES(load_changed(forget, {.heads = 4}), "no metadata or option gives the epsilon of the norms");
+  CHECK_RAISES(load_changed_llama(forget, {.heads = 4}), "no metadata or option gives the epsilon of the norms");
   // Without the number of heads of keys every head has its own.
-  CHECK_RAISES(load_changed(forget, {.heads = 4, .epsilon = 1e-6f}),
+  CHECK_RAISES(load_changed_llama(forget, {.heads = 4, .epsilon = 1e-6f}),
                "tensor \"model.layers.0.self_attn.k_proj.weight\" has shape [8, 16], expected [16, 16]");
 }
 
@@ -178,7 +178,7 @@ TEST_CASE("load_llama takes heads whose size is no share of the channels", "[lla
       c.add(std::string(block) + "o_proj.weight", {16, 24}, 0.3f);
     }
   };
-  const hs::Llama llama = load_changed(widen);
+  const hs::Llama llama = load_changed_llama(widen);
   const hs::Tokens tokens = random_tokens(2, 7, 23, 611);
   hs::FloatEngine engine(hs::plain_product);
   CHECK(llama.blocks[0].self_attn.head_size() == 6);
@@ -187,7 +187,8 @@ TEST_CASE("load_llama takes heads whose size is no share of the channels", "[lla
 }
 
 TEST_CASE("load_llama prefers options to metadata", "[llama]") {
-  const hs::Llama llama = load_changed(leave, {.heads = 2, .kv_heads = 1, .max_tokens = 7, .epsilon = 1e-3f});
+  const hs::Llama llama =
+      load_changed_llama(leave_as_it_is, {.heads = 2, .kv_heads = 1, .max_tokens = 7, .epsilon = 1e-3f});
   CHECK(llama.blocks[0].self_attn.heads() == 2);
   CHECK(llama.max_tokens() == 7);
   CHECK(llama.blocks[1].input_layernorm.epsilon == 1e-3f);
@@ -197,22 +198,23 @@ TEST_CASE("load_llama names the tensor, what it found and what it expected", "[l
   const auto reshape = [](const char* name, std::vector<hs::Index> shape) {
     return [name, shape](LlamaCheckpoint& c) { c.add(name, shape, 1.0f); };
   };
-  CHECK_RAISES(load_changed(reshape("model.layers.1.self_attn.q_proj.weight", {16, 15})),
+  CHECK_RAISES(load_changed_llama(reshape("model.layers.1.self_attn.q_proj.weight", {16, 15})),
                "tensor \"model.layers.1.self_attn.q_proj.weight\" has shape [16, 15], expected [16, 16] from "
                "num_attention_heads, the size of a head and hidden_size [E_SHAPE]");
-  CHECK_RAISES(load_changed(reshape("model.layers.0.self_attn.v_proj.weight", {16, 16})), "expected [8, 16]");
-  CHECK_RAISES(load_changed(reshape("model.layers.0.mlp.down_proj.weight", {20, 16})),
+  CHECK_RAISES(load_changed_llama(reshape("model.layers.0.self_attn.v_proj.weight", {16, 16})), "expected [8, 16]");
+  CHECK_RAISES(load_changed_llama(reshape("model.layers.0.mlp.down_proj.weight", {20, 16})),
                "has shape [20, 16], expected [16, 20] from intermediate_size and hidden_size");
-  CHECK_RAISES(load_changed(reshape("model.layers.0.post_attention_layernorm.weight", {17})),
+  CHECK_RAISES(load_changed_llama(reshape("model.layers.0.post_attention_layernorm.weight", {17})),
                "tensor \"model.layers.0.post_attention_layernorm.weight\" has shape [17], expected [16] from "
                "hidden_size");
-  CHECK_RAISES(load_changed(reshape("model.embed_tokens.weight", {24, 16})),
+  CHECK_RAISES(load_changed_llama(reshape("model.embed_tokens.weight", {24, 16})),
                "tensor \"model.embed_tokens.weight\" has shape [24, 16], expected [23, 16]");
-  CHECK_RAISES(load_changed(reshape("model.embed_tokens.weight", {16})), "has shape [16], expected 2 sizes");
-  CHECK_RAISES(load_changed(reshape("lm_head.weight", {16, 23})), "expected [23, 16] from vocab_size and hidden_size");
+  CHECK_RAISES(load_changed_llama(reshape("model.embed_tokens.weight", {16})), "has shape [16], expected 2 sizes");
+  CHECK_RAISES(load_changed_llama(reshape("lm_head.weight", {16, 23})),
+               "expected [23, 16] from vocab_size and hidden_size");
   for (const char* name : {"model.layers.1.mlp.up_proj.weight", "model.layers.0.input_layernorm.weight",
                            "model.norm.weight", "model.embed_tokens.weight"}) {
-    CHECK_RAISES(load_changed([&](LlamaCheckpoint& c) { c.tensors.erase(name); }),
+    CHECK_RAISES(load_changed_llama([&](LlamaCheckpoint& c) { c.tensors.erase(name); }),
                  hs::concat("has no tensor \"", name, "\""));
   }
 }
@@ -222,21 +224,24 @@ TEST_CASE("load_llama refuses what would change the result", "[llama]") {
   for (const char* name : {"model.layers.0.self_attn.q_norm.weight", "model.layers.0.self_attn.q_proj.bias",
                            "model.layers.1.pre_feedforward_layernorm.weight", "model.layers.2.input_layernorm.weight",
                            "model.norm.bias", "transformer.wpe.weight"}) {
-    CHECK_RAISES(load_changed(add(name)),
+    CHECK_RAISES(load_changed_llama(add(name)),
                  hs::concat("tensor \"", name, "\" belongs to no layer of a Llama of depth 2 [E_UNSUPPORTED]"));
   }
   // Old checkpoints carry the frequencies of rope_theta.
-  CHECK(load_changed(add("model.layers.0.self_attn.rotary_emb.inv_freq")).blocks.size() == 2);
-  CHECK_RAISES(load_changed([](LlamaCheckpoint& c) {
+  CHECK(load_changed_llama(add("model.layers.0.self_attn.rotary_emb.inv_freq")).blocks.size() == 2);
+  CHECK_RAISES(load_changed_llama([](LlamaCheckpoint& c) {
                  c.tensors["model.layers.0.mlp.gate_proj.weight"].values[18] = std::numeric_limits<float>::infinity();
                }),
                "tensor \"model.layers.0.mlp.gate_proj.weight\" is not finite: row 1, column 2");
-  CHECK_RAISES(load_changed(leave, {.heads = 3, .kv_heads = 3}), "hidden_size 16 is no multiple of 3 heads");
-  CHECK_RAISES(load_changed(leave, {.heads = 4, .kv_heads = 3}), "4 heads cannot share 3 heads of keys and values");
-  CHECK_RAISES(load_changed(leave, {.heads = 16, .kv_heads = 8}), "heads have 1 channels, expected an even number");
-  CHECK_RAISES(load_changed([](LlamaCheckpoint& c) { c.metadata["rope"] = "interleaved"; }),
+  CHECK_RAISES(load_changed_llama(leave_as_it_is, {.heads = 3, .kv_heads = 3}),
+               "hidden_size 16 is no multiple of 3 heads");
+  CHECK_RAISES(load_changed_llama(leave_as_it_is, {.heads = 4, .kv_heads = 3}),
+               "4 heads cannot share 3 heads of keys and values");
+  CHECK_RAISES(load_changed_llama(leave_as_it_is, {.heads = 16, .kv_heads = 8}),
+               "heads have 1 channels, expected an even number");
+  CHECK_RAISES(load_changed_llama([](LlamaCheckpoint& c) { c.metadata["rope"] = "interleaved"; }),
                "rotates positions as \"interleaved\", only \"rotate_half\" is known [E_UNSUPPORTED]");
-  CHECK_RAISES(load_changed([](LlamaCheckpoint& c) { c.metadata["model_type"] = "vit"; }),
+  CHECK_RAISES(load_changed_llama([](LlamaCheckpoint& c) { c.metadata["model_type"] = "vit"; }),
                "holds a model of type \"vit\", expected \"llama\"");
 }
 

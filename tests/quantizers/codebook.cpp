@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <random>
 #include <tuple>
 #include <vector>
@@ -12,12 +11,11 @@
 #include "halfstep/simd/memory.hpp"
 #include "halfstep/simd/portable.hpp"
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 using namespace halfstep;
 
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 using Codebooks = std::tuple<Codebook<1, 2>, Codebook<1, 3>, Codebook<2, 64>, Codebook<3, 17>, Codebook<4, 16>,
                              Codebook<4, 256>, Codebook<8, 256>, Codebook<16, 5>>;

@@ -15,14 +15,12 @@
 #include "simd/sweep.hpp"
 #include "support/all_quantizers.hpp"
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 namespace hs = halfstep;
 using namespace halfstep_tests;
 
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float largest_float = std::numeric_limits<float>::max();
 
 /// A quantizer whose type is forgotten: the checks below are compiled once, and not once per type.
 struct Subject {
@@ -153,7 +151,7 @@ int count_falls(const Subject& subject, const std::vector<float>& xs, const std:
 }
 
 /// Codes lie in the domain, batches give the scalar code, and codes follow the order of values.
-void check_codes(const Subject& subject) {
+void check_subject_codes(const Subject& subject) {
   const std::vector<float> xs = inputs(subject);
   std::vector<std::int32_t> codes(xs.size()), native(xs.size()), portable(xs.size());
   subject.encode(subject.quantizer, xs.data(), xs.size(), codes.data());
@@ -168,7 +166,7 @@ void check_codes(const Subject& subject) {
 }
 
 /// Values are finite, and batches give the scalar value.
-void check_values(const Subject& subject) {
+void check_subject_values(const Subject& subject) {
   const std::vector<std::int32_t> codes = subject.all_codes();
   std::vector<float> values(codes.size()), native(codes.size()), portable(codes.size());
   subject.decode(subject.quantizer, codes.data(), codes.size(), values.data());
@@ -229,8 +227,8 @@ void check_lowering(const Subject& subject) {
 }
 
 void check(const Subject& subject) {
-  check_codes(subject);
-  check_values(subject);
+  check_subject_codes(subject);
+  check_subject_values(subject);
   check_way_back(subject);
   check_special_values(subject);
   check_lowering(subject);

@@ -35,7 +35,7 @@ std::int32_t nearest(std::span<const float> levels, float y) {
 }
 
 template <class Q>
-void check_codes(const Q& q, std::span<const float> levels) {
+void check_level_codes(const Q& q, std::span<const float> levels) {
   std::vector<float> xs = sweep_of_floats(5000);
   for (std::size_t i = 1; i < levels.size(); ++i) {
     const float middle = (levels[i - 1] / 2 + levels[i] / 2) * q.scale;
@@ -59,10 +59,10 @@ void check_codes(const Q& q, std::span<const float> levels) {
 
 TEST_CASE("codes of a fixed table are the nearest levels", "[level_table]") {
   for (const float scale : {1.0f, 0.37f, 1e20f}) {
-    check_codes(NormalFloat4{scale}, nf4_levels);
-    check_codes(FixedLevels<two_levels>{scale}, two_levels);
-    check_codes(FixedLevels<six_levels>{scale}, six_levels);
-    check_codes(FixedLevels<squares>{scale}, squares);
+    check_level_codes(NormalFloat4{scale}, nf4_levels);
+    check_level_codes(FixedLevels<two_levels>{scale}, two_levels);
+    check_level_codes(FixedLevels<six_levels>{scale}, six_levels);
+    check_level_codes(FixedLevels<squares>{scale}, squares);
   }
   STATIC_REQUIRE(FixedLevels<two_levels>::bits == 1);
   STATIC_REQUIRE(FixedLevels<six_levels>::bits == 3);
@@ -71,14 +71,14 @@ TEST_CASE("codes of a fixed table are the nearest levels", "[level_table]") {
 
 TEST_CASE("codes of a table among the parameters are the nearest levels", "[level_table]") {
   LevelTable<4> nf4{0.7f, nf4_levels};
-  check_codes(nf4, nf4.levels);
+  check_level_codes(nf4, nf4.levels);
   LevelTable<6> cubes;
   for (std::size_t i = 0; i < 64; ++i) cubes.levels[i] = std::pow(static_cast<float>(i) - 30, 3.0f) * 1e-3f;
-  check_codes(cubes, cubes.levels);
+  check_level_codes(cubes, cubes.levels);
   const LevelTable<8> equal{2, LevelTable<8>::equal_steps()};
-  check_codes(equal, equal.levels);
+  check_level_codes(equal, equal.levels);
   const LevelTable<1> one;
-  check_codes(one, one.levels);
+  check_level_codes(one, one.levels);
 }
 
 TEST_CASE("levels may repeat, and give one value", "[level_table]") {

@@ -3,18 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "simd/sweep.hpp"
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 using namespace halfstep;
 using namespace halfstep_tests;
 
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 /// The formula in double, whose logarithm is nowhere near a tie: floats keep 3e-8 away from the square root of 2.
 template <class Q>

@@ -15,7 +15,7 @@ using namespace halfstep_tests;
 namespace {
 
 template <class Q>
-std::int32_t expected_code(const Q& q, float x, double floor) {
+std::int32_t expected_half_step(const Q& q, float x, double floor) {
   double ratio = static_cast<double>(x / q.scale);
   if (!(ratio > floor)) ratio = floor;
   if (ratio == 0) return Q::last_code;
@@ -25,7 +25,7 @@ std::int32_t expected_code(const Q& q, float x, double floor) {
 }
 
 template <class Q>
-void check_against_formula(double floor) {
+void check_half_steps(double floor) {
   std::vector<float> xs = sweep_of_floats(20000);
   for (int quarter = -4 * 149; quarter <= 4 * 127; ++quarter) {
     const auto x = static_cast<float>(std::exp2(quarter / 4.0));
@@ -34,7 +34,7 @@ void check_against_formula(double floor) {
   for (const float scale : {1.0f, 0.37f, 1e-20f}) {
     const Q q{scale};
     int wrong_codes = 0, wrong_values = 0;
-    for (const float x : xs) wrong_codes += q.encode(x) == expected_code(q, x, floor) ? 0 : 1;
+    for (const float x : xs) wrong_codes += q.encode(x) == expected_half_step(q, x, floor) ? 0 : 1;
     for (int code = 0; code < Q::last_code; ++code) {
       const double value = std::exp2(-code / 2.0) * static_cast<double>(scale);
       // The square root of 2 and two products are rounded; deep values also to a subnormal.
@@ -51,12 +51,12 @@ void check_against_formula(double floor) {
 }  // namespace
 
 TEST_CASE("log-sqrt2 codes and values are those of the formula", "[log_sqrt2]") {
-  check_against_formula<LogSqrt2<2>>(0);
-  check_against_formula<LogSqrt2<4>>(0);
-  check_against_formula<LogSqrt2<4, ZeroPolicy::clamp>>(0);
-  check_against_formula<LogSqrt2<6, ZeroPolicy::mask>>(0);
-  check_against_formula<LogSqrt2<8>>(0);
-  check_against_formula<LogSqrt2<8, ZeroPolicy::mask, LogFloor::published>>(static_cast<double>(published_log_floor));
+  check_half_steps<LogSqrt2<2>>(0);
+  check_half_steps<LogSqrt2<4>>(0);
+  check_half_steps<LogSqrt2<4, ZeroPolicy::clamp>>(0);
+  check_half_steps<LogSqrt2<6, ZeroPolicy::mask>>(0);
+  check_half_steps<LogSqrt2<8>>(0);
+  check_half_steps<LogSqrt2<8, ZeroPolicy::mask, LogFloor::published>>(static_cast<double>(published_log_floor));
 }
 
 TEST_CASE("even and odd codes of log-sqrt2 are two planes of powers of two", "[log_sqrt2]") {

@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 #include "simd/sweep.hpp"
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 using namespace halfstep;
 using namespace halfstep_tests;
 
 namespace {
-
-constexpr float largest_float = std::numeric_limits<float>::max();
 
 /// The exponent of a block's scale by the rule's formula, in double and with the library's logarithm replaced by frexp.
 template <class Element>

@@ -4,11 +4,11 @@
 #include <limits>
 
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 namespace hs = halfstep;
 
 namespace {
-constexpr float largest = std::numeric_limits<float>::max();
 constexpr float smallest = std::numeric_limits<float>::min();
 }  // namespace
 
@@ -22,15 +22,15 @@ TEST_CASE("a scale can be divided by", "[scale]") {
 
 TEST_CASE("a span is divided without overflow", "[scale]") {
   STATIC_REQUIRE(hs::divided_span(-1, 3, 8) == 0.5f);
-  CHECK(hs::divided_span(-largest, largest, 4) == largest / 2);
-  CHECK(std::isfinite(hs::divided_span(-largest, largest, 3)));
+  CHECK(hs::divided_span(-largest_float, largest_float, 4) == largest_float / 2);
+  CHECK(std::isfinite(hs::divided_span(-largest_float, largest_float, 3)));
 }
 
 TEST_CASE("steps stay finite", "[scale]") {
   STATIC_REQUIRE(hs::finite_scale(0.25f, 255) == 0.25f);
   for (float steps = 2; steps <= 256; ++steps) {
-    const float scale = hs::finite_scale(largest / 1.5f, steps);
+    const float scale = hs::finite_scale(largest_float / 1.5f, steps);
     CHECK(std::isfinite(scale * steps));
-    CHECK(scale * steps > largest * 0.999f);
+    CHECK(scale * steps > largest_float * 0.999f);
   }
 }

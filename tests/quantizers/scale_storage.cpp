@@ -7,12 +7,11 @@
 #include "halfstep/core/float16.hpp"
 #include "halfstep/core/float8.hpp"
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 namespace hs = halfstep;
 
-namespace {
-constexpr float largest = std::numeric_limits<float>::max();
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("a stored scale is what its type gives back", "[scale_storage]") {
   CHECK(hs::stored_scale(0.1f, hs::ScaleStorage::f32) == 0.1f);
@@ -22,7 +21,7 @@ TEST_CASE("a stored scale is what its type gives back", "[scale_storage]") {
   CHECK(hs::stored_scale(0x1.8p-24f, hs::ScaleStorage::f16) == 0x1p-23f);  // a tie between subnormals goes to the even
   CHECK(hs::stored_scale(0.1f, hs::ScaleStorage::e8m0) == 0.125f);
   CHECK(hs::stored_scale(0.125f, hs::ScaleStorage::e8m0) == 0.125f);
-  CHECK(hs::stored_scale(largest, hs::ScaleStorage::e8m0) == 0x1p127f);
+  CHECK(hs::stored_scale(largest_float, hs::ScaleStorage::e8m0) == 0x1p127f);
   CHECK(hs::stored_scale(0x1.2p-127f, hs::ScaleStorage::e8m0) == 0x1p-126f);
   CHECK(hs::stored_scale(0x1p-140f, hs::ScaleStorage::e8m0) == 0x1p-127f);
   CHECK(hs::stored_scale(0.1f, hs::ScaleStorage::e4m3) == 0.1015625f);
@@ -35,7 +34,7 @@ TEST_CASE("every code of a scale comes back", "[scale_storage]") {
     const float scale = hs::decode_e8m0(static_cast<std::uint8_t>(code));
     CHECK(hs::encode_e8m0_up(scale) == code);
     CHECK(hs::stored_scale(scale, hs::ScaleStorage::e8m0) == scale);
-    if (code < 254) CHECK(hs::encode_e8m0_up(std::nextafter(scale, largest)) == code + 1);
+    if (code < 254) CHECK(hs::encode_e8m0_up(std::nextafter(scale, largest_float)) == code + 1);
   }
   for (int code = 8; code <= 126; ++code) {
     const float scale = hs::decode_e4m3(static_cast<std::uint8_t>(code));

@@ -19,7 +19,7 @@ using namespace halfstep_tests;
 namespace {
 
 template <class Q>
-void check_case(const Golden& g, const std::string& prefix, const std::vector<float>& x, const Q& q) {
+void check_shift_case(const Golden& g, const std::string& prefix, const std::vector<float>& x, const Q& q) {
   check_codes(q, x, g.values<std::int32_t>(prefix + "codes"));
   // Values cancel to about 2^-24 of eta, which is at most 1.
   check_values(q, x, g.values<float>(prefix + "dequant"), {1e-5, 6e-8});
@@ -38,8 +38,8 @@ TEST_CASE("golden: sulq with steps that fit, and with the published ones", "[gol
     const float eta = g.scalar<float>(c.prefix + "eta");
     const float low = g.scalar<float>(c.prefix + "lo"), high = g.scalar<float>(c.prefix + "hi");
     with_bits(c.number(), [&](auto bits) {
-      check_case(g, c.prefix, x, ShiftLog2<bits()>{eta, low, high});
-      check_case(g, c.prefix + "pub_", x, ShiftLog2<bits(), LogSteps::published>{eta, low, high});
+      check_shift_case(g, c.prefix, x, ShiftLog2<bits()>{eta, low, high});
+      check_shift_case(g, c.prefix + "pub_", x, ShiftLog2<bits(), LogSteps::published>{eta, low, high});
     });
     // lo and hi are the logarithms of the ends of the calibration data.
     const std::vector<float> data = g.values<float>(c.prefix + "x0");

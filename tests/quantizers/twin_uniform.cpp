@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 using namespace halfstep;
 
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 /// rne(x / step) up to `most`, of the float quotient.
 int steps_of(float x, float step, int most) {

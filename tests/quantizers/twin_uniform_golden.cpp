@@ -18,7 +18,7 @@ using namespace halfstep_tests;
 
 namespace {
 
-constexpr Tolerance value_tolerance{1e-6, 0};
+constexpr Tolerance twin_tolerance{1e-6, 0};
 
 template <int Bits>
 void check_gelu(const Golden& g, const GoldenCase& c) {
@@ -50,14 +50,14 @@ void check_softmax(const Golden& g, const GoldenCase& c) {
   const auto flag = g.values<std::int32_t>(c.prefix + "flag"), payload = g.values<std::int32_t>(c.prefix + "payload");
   CHECK(mismatches(flag, [&](std::size_t i) { return q.encode(x[i]) / q.half; }) == 0);
   CHECK(mismatches(payload, [&](std::size_t i) { return q.encode(x[i]) % q.half; }) == 0);
-  check_values(q, x, g.values<float>(c.prefix + "dequant"), value_tolerance);
+  check_values(q, x, g.values<float>(c.prefix + "dequant"), twin_tolerance);
   // The published form is the sum of two uniform quantizers, of which the upper one sees nothing below the split.
   const Uniform<Bits - 1> low{q.fine_scale(), 0}, high{q.coarse_scale(), 0};
   const auto upper = [&](std::size_t i) { return high.encode(std::clamp(x[i], q.split(), 1.0f)); };
   CHECK(mismatches(g.values<std::int32_t>(c.prefix + "pub_low"), [&](std::size_t i) { return low.encode(x[i]); }) == 0);
   CHECK(mismatches(g.values<std::int32_t>(c.prefix + "pub_high"), upper) == 0);
   const auto sum = [&](std::size_t i) { return low.decode(low.encode(x[i])) + high.decode(upper(i)); };
-  CHECK(mismatches(g.values<float>(c.prefix + "pub_dequant"), sum, value_tolerance) == 0);
+  CHECK(mismatches(g.values<float>(c.prefix + "pub_dequant"), sum, twin_tolerance) == 0);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ using hs::recipes::GptqLlamaOptions;
 
 namespace {
 
-struct Small {
+struct SmallGptq {
   hs::Llama model = LlamaCheckpoint(LlamaSizes{}).load();
   hs::Tokens tokens = random_tokens(6, 15, 23, 721);
 
@@ -42,7 +42,7 @@ double nearest_loss(TrainedLlama& trained, int bits) {
 }  // namespace
 
 TEST_CASE("each stage is rounded for the inputs that it will meet", "[recipes_gptq]") {
-  const Small s;
+  const SmallGptq s;
   GptqLlamaOptions options{.weight_bits = 3};
   options.rounding.group_size = 8;
   const hs::QuantizedLlama quantized = s.quantize(options);
@@ -74,7 +74,7 @@ TEST_CASE("each stage is rounded for the inputs that it will meet", "[recipes_gp
 }
 
 TEST_CASE("a float path gives each stage the float model's inputs as well", "[recipes_gptq]") {
-  const Small s;
+  const SmallGptq s;
   std::map<std::string, hs::InputDifference> seen;
   const hs::WeightRounder look = [&](hs::MatrixView<const float> weight, const hs::HessianAccumulator& h,
                                      const hs::GptqOptions& options) {
@@ -96,7 +96,7 @@ TEST_CASE("a float path gives each stage the float model's inputs as well", "[re
 }
 
 TEST_CASE("threads do not show in the recipe, and widths are checked", "[recipes_gptq]") {
-  const Small s;
+  const SmallGptq s;
   hs::ThreadPool pool(3);
   GptqLlamaOptions options{.weight_bits = 4, .activation_bits = 6, .input_scale = hs::InputScale::tensor};
   const hs::QuantizedLlama one = s.quantize(options);

@@ -29,7 +29,7 @@ using namespace halfstep_tests;
 namespace {
 
 /// A small random model and images for it.
-struct Small {
+struct SmallNearest {
   std::vector<std::uint8_t> pixels = random_pixels(24 * 3 * 8 * 12, 431);
   hs::ImageView images{pixels.data(), 24, 3, 8, 12};
   hs::Vit vit = load();
@@ -105,7 +105,7 @@ struct Glyph {
 }  // namespace
 
 TEST_CASE("nearest takes ranges from a float run over the images, rows of weights by their own", "[nearest]") {
-  const Small s;
+  const SmallNearest s;
   const hs::QuantizedVit quantized = s.quantize({.weight_bits = 5,
                                                  .activation_bits = 6,
                                                  .pixel_bits = 7,
@@ -141,7 +141,7 @@ TEST_CASE("nearest takes ranges from a float run over the images, rows of weight
 }
 
 TEST_CASE("nearest draws as many different images as asked for, others for another seed", "[nearest]") {
-  const Small s;
+  const SmallNearest s;
   const auto first = s.drawn(1, 10), again = s.drawn(1, 10), other = s.drawn(2, 10);
   CHECK(first.size() == 10);
   CHECK(std::set<std::vector<float>>(first.begin(), first.end()).size() == 10);
@@ -160,7 +160,7 @@ TEST_CASE("nearest draws as many different images as asked for, others for anoth
 }
 
 TEST_CASE("nearest errs more with fewer bits", "[nearest]") {
-  const Small s;
+  const SmallNearest s;
   hs::FloatEngine engine(hs::plain_product);
   const hs::MatrixF reference = s.vit.forward(s.images, engine);
   double last = 0;
@@ -175,7 +175,7 @@ TEST_CASE("nearest errs more with fewer bits", "[nearest]") {
 }
 
 TEST_CASE("nearest refuses widths and numbers of images that there are not, before it runs anything", "[nearest]") {
-  const Small s;
+  const SmallNearest s;
   const auto refuse = [](hs::MatrixView<const float>, hs::MatrixView<const float>, hs::MatrixView<float>) {
     FAIL("a calibration run");
   };

@@ -22,7 +22,7 @@ using hs::recipes::NearestLlamaOptions;
 
 namespace {
 
-struct Small {
+struct SmallNearestLlama {
   hs::Llama model = LlamaCheckpoint(LlamaSizes{}).load();
   hs::Tokens tokens = random_tokens(6, 15, 23, 701);
 
@@ -75,7 +75,7 @@ constexpr Stored stored_models[] = {
 }  // namespace
 
 TEST_CASE("nearest quantizes the layers of the blocks, and leaves head and attention float", "[nearest_llama]") {
-  const Small s;
+  const SmallNearestLlama s;
   const hs::QuantizedLlama quantized = s.quantize({.weight_bits = 5, .activation_bits = 6});
   hs::Index linear = 0, floats = 0;
   for (const hs::Site& site : s.model.sites.all()) {
@@ -100,7 +100,7 @@ TEST_CASE("nearest quantizes the layers of the blocks, and leaves head and atten
 }
 
 TEST_CASE("nearest takes static ranges from a float run over all calibration sequences", "[nearest_llama]") {
-  const Small s;
+  const SmallNearestLlama s;
   const hs::QuantizedLlama quantized = s.quantize({.activation_bits = 8,
                                                    .input_scale = hs::InputScale::tensor,
                                                    .attention_bits = 7,
@@ -135,7 +135,7 @@ TEST_CASE("nearest takes static ranges from a float run over all calibration seq
 }
 
 TEST_CASE("nearest needs no calibration where nothing is static", "[nearest_llama]") {
-  const Small s;
+  const SmallNearestLlama s;
   const auto refuse = [](hs::MatrixView<const float>, hs::MatrixView<const float>, hs::MatrixView<float>) {
     FAIL("a calibration run");
   };
@@ -152,7 +152,7 @@ TEST_CASE("nearest needs no calibration where nothing is static", "[nearest_llam
 }
 
 TEST_CASE("nearest gives the same bytes on threads, and token by token over a cache", "[nearest_llama]") {
-  const Small s;
+  const SmallNearestLlama s;
   for (const int attention_bits : {0, 8}) {
     const hs::QuantizedLlama quantized =
         s.quantize({.weight_tiling = hs::per_group(8), .attention_bits = attention_bits});
@@ -173,7 +173,7 @@ TEST_CASE("nearest gives the same bytes on threads, and token by token over a ca
 }
 
 TEST_CASE("nearest errs more with fewer bits, and less with groups", "[nearest_llama]") {
-  const Small s;
+  const SmallNearestLlama s;
   hs::FloatEngine engine(hs::plain_product);
   const hs::MatrixF reference = s.model.forward(s.tokens.view(), engine);
   double last = 0;
@@ -191,7 +191,7 @@ TEST_CASE("nearest errs more with fewer bits, and less with groups", "[nearest_l
 }
 
 TEST_CASE("every product of a quantized Llama agrees with its decoded codes within the bound", "[nearest_llama]") {
-  const Small s;
+  const SmallNearestLlama s;
   for (const hs::InputScale scale : {hs::InputScale::none, hs::InputScale::tensor, hs::InputScale::token}) {
     for (const int attention_bits : {0, 6}) {
       const hs::QuantizedLlama quantized =

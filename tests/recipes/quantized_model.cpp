@@ -21,7 +21,7 @@ using namespace halfstep_tests;
 namespace {
 
 /// A small random model in 4 bits, and images for it.
-struct Small {
+struct SmallQuantizedModel {
   std::vector<std::uint8_t> pixels = random_pixels(12 * 3 * 8 * 12, 421);
   hs::ImageView images{pixels.data(), 12, 3, 8, 12};
   hs::Vit vit = load();
@@ -37,7 +37,7 @@ struct Small {
 }  // namespace
 
 TEST_CASE("QuantizedModel runs the same specifications on either engine", "[quantized_model]") {
-  const Small s;
+  const SmallQuantizedModel s;
   hs::IntegerEngine integer(s.quantized.specs());
   hs::FakeQuantizedEngine fake(s.quantized.specs(), hs::eigen_product);
   const hs::MatrixF logits = s.quantized.forward(s.images);
@@ -58,7 +58,7 @@ TEST_CASE("QuantizedModel runs the same specifications on either engine", "[quan
 }
 
 TEST_CASE("every product of a QuantizedModel agrees with its decoded codes within the bound", "[quantized_model]") {
-  const Small s;
+  const SmallQuantizedModel s;
   PairedEngine engine(s.quantized.specs(), hs::eigen_product);
   static_cast<void>(s.quantized.model().forward(s.images, engine));
   CAPTURE(engine.worst());
@@ -67,7 +67,7 @@ TEST_CASE("every product of a QuantizedModel agrees with its decoded codes withi
 }
 
 TEST_CASE("QuantizedModel counts the bytes that products read", "[quantized_model]") {
-  const Small s;
+  const SmallQuantizedModel s;
   // Embedding 12 x 36, two blocks of 36 x 12, 12 x 12, 20 x 12 and 12 x 20, head 5 x 12.
   constexpr hs::Index weights = 12 * 36 + 2 * (36 * 12 + 12 * 12 + 2 * 20 * 12) + 5 * 12;
   hs::Index packed = 0;
@@ -83,7 +83,7 @@ TEST_CASE("QuantizedModel counts the bytes that products read", "[quantized_mode
 }
 
 TEST_CASE("sites that stay float cost four bytes a weight and need a float product", "[quantized_model]") {
-  const Small s;
+  const SmallQuantizedModel s;
   hs::SiteSpecs specs = s.quantized.specs();
   const hs::Index packed = std::get<hs::LinearSpec>(specs.at(s.vit.head.site)).weight.bytes();
   specs.set("head", hs::FloatSpec{});
@@ -103,6 +103,6 @@ TEST_CASE("sites that stay float cost four bytes a weight and need a float produ
 }
 
 TEST_CASE("QuantizedModel refuses specifications with a site missing", "[quantized_model]") {
-  const Small s;
+  const SmallQuantizedModel s;
   CHECK_RAISES(hs::QuantizedVit(s.vit, hs::SiteSpecs(s.vit.sites)), "site \"patch_embed.proj\" has no specification");
 }

@@ -26,7 +26,7 @@ std::vector<hs::LinearSpec> nearest_specs(const hs::CalibrationStage& stage) {
   return specs;
 }
 
-struct Small {
+struct SmallSequentialCalibration {
   hs::Llama model = LlamaCheckpoint(LlamaSizes{}).load();
   hs::Tokens tokens = random_tokens(5, 9, 23, 711);
 };
@@ -53,7 +53,7 @@ class InputKeeper final : public hs::Engine {
 }  // namespace
 
 TEST_CASE("a calibrator sees each stage once, with the inputs that its layers will meet", "[sequential_calibration]") {
-  const Small s;
+  const SmallSequentialCalibration s;
   std::map<std::string, hs::MatrixF> seen, seen_floats;
   std::string order;
   const auto calibrate = [&](const hs::CalibrationStage& stage) {
@@ -93,7 +93,7 @@ TEST_CASE("a calibrator sees each stage once, with the inputs that its layers wi
 }
 
 TEST_CASE("a calibrator that does not look at inputs gives what nearest gives", "[sequential_calibration]") {
-  const Small s;
+  const SmallSequentialCalibration s;
   const auto nearest = hs::recipes::nearest(s.model, {}, {.weight_bits = 4});
   const hs::MatrixF expected = nearest.forward(s.tokens.view(), {}, hs::plain_product);
   hs::ThreadPool pool(3);
@@ -106,7 +106,7 @@ TEST_CASE("a calibrator that does not look at inputs gives what nearest gives", 
 }
 
 TEST_CASE("without a float path there is none", "[sequential_calibration]") {
-  const Small s;
+  const SmallSequentialCalibration s;
   const auto calibrate = [&](const hs::CalibrationStage& stage) {
     CHECK(stage.float_x.data == nullptr);
     return nearest_specs(stage);
@@ -115,7 +115,7 @@ TEST_CASE("without a float path there is none", "[sequential_calibration]") {
 }
 
 TEST_CASE("progress is told before each stage", "[sequential_calibration]") {
-  const Small s;
+  const SmallSequentialCalibration s;
   std::vector<std::string> told;
   const auto progress = [&](hs::Index done, hs::Index stages, std::string_view next) {
     told.push_back(hs::concat(done, "/", stages, " ", next));
@@ -129,7 +129,7 @@ TEST_CASE("progress is told before each stage", "[sequential_calibration]") {
 
 TEST_CASE("calibrate_sequentially refuses weights that do not fit and inputs that are not finite",
           "[sequential_calibration]") {
-  Small s;
+  SmallSequentialCalibration s;
   const auto too_few = [&](const hs::CalibrationStage& stage) {
     return std::vector<hs::LinearSpec>{nearest_spec(*stage.layers[0])};
   };

@@ -2,14 +2,15 @@
 
 #include <cmath>
 #include <initializer_list>
-#include <limits>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 using namespace halfstep::report;
+using namespace halfstep_tests;
 
 namespace {
 
@@ -32,8 +33,6 @@ std::vector<std::string> labels_of(const Axis& axis) {
 }
 
 using Labels = std::vector<std::string>;
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
 

@@ -7,13 +7,12 @@
 
 #include "report/well_formed.hpp"
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 using namespace halfstep::report;
 using namespace halfstep_tests;
 
 namespace {
-
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<std::string> sites() {
   std::vector<std::string> names{"patch_embed"};

@@ -1,20 +1,17 @@
 #include "halfstep/report/histogram_plot.hpp"
 
 #include <cstdio>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "report/well_formed.hpp"
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 using namespace halfstep::report;
 using namespace halfstep_tests;
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 const HistogramLayer before{"before", {-2, -1, 0, 1, 2}, {10, 400, 300, 20}};
 const HistogramLayer after{"after & later", {-2, -1, 0, 1, 2}, {0, 410, 320, 0}};

@@ -3,21 +3,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <limits>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "report/well_formed.hpp"
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 using namespace halfstep::report;
 using namespace halfstep_tests;
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 /// The `d` of the first curve.
 std::string first_path(const std::string& svg) {

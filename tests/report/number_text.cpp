@@ -4,13 +4,12 @@
 #include <limits>
 
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 using namespace halfstep::report;
+using namespace halfstep_tests;
 
-namespace {
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("number_text: fixed digits, ties to even, no negative zero", "[report]") {
   CHECK(number_text(38.204) == "38.20");

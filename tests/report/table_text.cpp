@@ -9,7 +9,7 @@ using namespace halfstep::report;
 
 namespace {
 
-Table sample() {
+Table text_sample() {
   Table table(
       {text_column("site"), number_column("SQNR", {.unit = "dB", .digits = 1}), text_column("note", Align::center)});
   table.add_row({"blocks.0.attn.qkv", 38.25, "ok"}, RowStyle::strong)
@@ -21,7 +21,7 @@ Table sample() {
 }  // namespace
 
 TEST_CASE("table_text: columns are aligned by what is seen", "[report]") {
-  CHECK(to_text(sample()) ==
+  CHECK(to_text(text_sample()) ==
         "site               SQNR [dB]  note\n"
         "-----------------  ---------  ----\n"
         "blocks.0.attn.qkv       38.2   ok\n"
@@ -42,7 +42,7 @@ TEST_CASE("table_text: control characters of a name stay out of the terminal", "
 }
 
 TEST_CASE("table_text: Markdown is aligned, bold where strong, and escaped", "[report]") {
-  CHECK(to_markdown(sample()) ==
+  CHECK(to_markdown(text_sample()) ==
         "| site                  | SQNR [dB] |  note  |\n"
         "| --------------------- | ---------:|:------:|\n"
         "| **blocks.0.attn.qkv** |  **38.2** | **ok** |\n"

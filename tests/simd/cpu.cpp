@@ -16,7 +16,7 @@ namespace simd = halfstep::simd;
 namespace {
 
 template <class... Isas>
-std::vector<std::string_view> names(simd::IsaList<Isas...>) {
+std::vector<std::string_view> names_in_order(simd::IsaList<Isas...>) {
   return {Isas::name...};
 }
 
@@ -36,7 +36,7 @@ std::set<std::string> flags_by_linux() {
 }  // namespace
 
 TEST_CASE("the processor that runs a program supports what it was compiled for") {
-  for (std::string_view isa : names(simd::EnabledIsas{})) {
+  for (std::string_view isa : names_in_order(simd::EnabledIsas{})) {
     CAPTURE(std::string(isa));
     if (isa == "avxvnni" && !simd::cpu_supports("avxvnni")) continue;  // enabled in its EVEX form by AVX-512 VNNI
     CHECK(std::string(simd::missing_feature(isa)) == "");
@@ -45,8 +45,8 @@ TEST_CASE("the processor that runs a program supports what it was compiled for")
   CHECK(simd::cpu_supports("generic"));
 }
 
-TEST_CASE("the names are those of the tags, and the best supported one is the first") {
-  const auto tags = names(simd::AllIsas{});
+TEST_CASE("the names_in_order are those of the tags, and the best supported one is the first") {
+  const auto tags = names_in_order(simd::AllIsas{});
   REQUIRE(tags.size() == std::size(simd::isa_names));
   for (std::size_t i = 0; i < tags.size(); ++i) CHECK(tags[i] == simd::isa_names[i]);
   const auto best = simd::best_supported_isa();

@@ -1,16 +1,10 @@
 #include "halfstep/simd/exp.hpp"
 
 #include "simd/oracle.hpp"
+#include "support/special_values.hpp"
 
 namespace simd = halfstep::simd;
 using namespace halfstep_tests;
-
-namespace {
-
-constexpr float inf = std::numeric_limits<float>::infinity();
-constexpr float quiet_nan = std::numeric_limits<float>::quiet_NaN();
-
-}  // namespace
 
 TEST_CASE("exponentials keep to the relative error that they state") {
   const auto exp2 = [](float x) { return simd::exp2(x); };
@@ -33,15 +27,15 @@ TEST_CASE("exponentials are exact at integers and sane at the ends") {
   }
   CHECK(simd::exp(0.0f) == 1.0f);
   CHECK(simd::exp(-0.0f) == 1.0f);
-  CHECK(simd::exp2(inf) == inf);
-  CHECK(simd::exp(inf) == inf);
-  CHECK(simd::exp(89.0f) == inf);
-  CHECK(simd::exp2(3e38f) == inf);
-  CHECK(simd::exp2(-inf) == 0.0f);
-  CHECK(simd::exp(-inf) == 0.0f);
+  CHECK(simd::exp2(infinity) == infinity);
+  CHECK(simd::exp(infinity) == infinity);
+  CHECK(simd::exp(89.0f) == infinity);
+  CHECK(simd::exp2(3e38f) == infinity);
+  CHECK(simd::exp2(-infinity) == 0.0f);
+  CHECK(simd::exp(-infinity) == 0.0f);
   CHECK(simd::exp(-3e38f) == 0.0f);
-  CHECK(simd::is_nan(simd::exp2(quiet_nan)));
-  CHECK(simd::is_nan(simd::exp(-quiet_nan)));
+  CHECK(simd::is_nan(simd::exp2(not_a_number)));
+  CHECK(simd::is_nan(simd::exp(-not_a_number)));
 }
 
 TEST_CASE("exponentials of a batch have the bits of those of a float") {

@@ -1,14 +1,13 @@
 #include "halfstep/simd/gelu.hpp"
 
 #include "simd/oracle.hpp"
+#include "support/special_values.hpp"
 
 namespace simd = halfstep::simd;
 using namespace halfstep_tests;
 
 namespace {
 
-constexpr float inf = std::numeric_limits<float>::infinity();
-constexpr float quiet_nan = std::numeric_limits<float>::quiet_NaN();
 const double sqrt_half = std::sqrt(0.5);
 
 /// The unit of an error relative to max(1, |x|).
@@ -32,10 +31,10 @@ TEST_CASE("activation functions keep to the errors that they state") {
 }
 
 TEST_CASE("activation functions at the ends of the line") {
-  CHECK(simd::gelu(inf) == inf);
-  CHECK(simd::silu(inf) == inf);
-  CHECK(simd::relu(inf) == inf);
-  for (float x : {-inf, -3e38f, -200.0f}) {
+  CHECK(simd::gelu(infinity) == infinity);
+  CHECK(simd::silu(infinity) == infinity);
+  CHECK(simd::relu(infinity) == infinity);
+  for (float x : {-infinity, -3e38f, -200.0f}) {
     CHECK(simd::gelu(x) == 0.0f);
     CHECK(simd::silu(x) == 0.0f);
     CHECK(simd::relu(x) == 0.0f);
@@ -44,7 +43,7 @@ TEST_CASE("activation functions at the ends of the line") {
   CHECK(simd::silu(0.0f) == 0.0f);
   CHECK(simd::gelu(20.0f) == 20.0f);
   CHECK(simd::relu(2.5f) == 2.5f);
-  for (float x : {quiet_nan, -quiet_nan}) {
+  for (float x : {not_a_number, -not_a_number}) {
     CHECK(simd::is_nan(simd::gelu(x)));
     CHECK(simd::is_nan(simd::silu(x)));
     CHECK(simd::is_nan(simd::relu(x)));

@@ -1,14 +1,12 @@
 #include "halfstep/simd/math.hpp"
 
 #include "simd/sweep.hpp"
+#include "support/special_values.hpp"
 
 namespace simd = halfstep::simd;
 using namespace halfstep_tests;
 
 namespace {
-
-constexpr float inf = std::numeric_limits<float>::infinity();
-constexpr float quiet_nan = std::numeric_limits<float>::quiet_NaN();
 
 std::vector<float> finite_within(const std::vector<float>& xs, float limit) {
   std::vector<float> kept;
@@ -28,8 +26,8 @@ TEST_CASE("a batch does what a float does, bit for bit") {
   check_same_on_floats([](auto x) { return simd::sqrt(x); }, xs);
   check_same_on_floats([](auto x) { return simd::min(x, 1.5f); }, xs);
   check_same_on_floats([](auto x) { return simd::max(x, 1.5f); }, xs);
-  check_same_on_floats([](auto x) { return simd::min(x, quiet_nan); }, xs);
-  check_same_on_floats([](auto x) { return simd::max(x, quiet_nan); }, xs);
+  check_same_on_floats([](auto x) { return simd::min(x, not_a_number); }, xs);
+  check_same_on_floats([](auto x) { return simd::max(x, not_a_number); }, xs);
   check_same_on_floats([](auto x) { return simd::min(x, 0.0f); }, xs);
   check_same_on_floats([](auto x) { return simd::max(x, -0.0f); }, xs);
   check_same_on_floats([](auto x) { return simd::clamp(x, -3, 12); }, xs);
@@ -80,20 +78,20 @@ TEST_CASE("a code is the clamped, rounded number; NaN is the code of zero") {
     wrong += simd::round_clamp(x, -5, 10) != static_cast<int>(std::nearbyint(std::clamp(real, -5.0, 10.0)));
   }
   CHECK(wrong == 0);
-  CHECK(simd::round_clamp(inf, -5, 10) == 10);
-  CHECK(simd::round_clamp(-inf, -5, 10) == -5);
-  CHECK(simd::round_clamp(quiet_nan, -5, 10) == 0);
-  CHECK(simd::round_clamp(quiet_nan, 3, 10) == 3);
+  CHECK(simd::round_clamp(infinity, -5, 10) == 10);
+  CHECK(simd::round_clamp(-infinity, -5, 10) == -5);
+  CHECK(simd::round_clamp(not_a_number, -5, 10) == 0);
+  CHECK(simd::round_clamp(not_a_number, 3, 10) == 3);
   CHECK(simd::round_clamp(3e38f, -5, 10) == 10);
 }
 
 TEST_CASE("least and greatest of a pair: the second operand where the comparison is false") {
-  CHECK(same(simd::min(quiet_nan, 1.0f), 1.0f));
-  CHECK(same(simd::min(1.0f, quiet_nan), quiet_nan));
-  CHECK(same(simd::max(quiet_nan, 1.0f), 1.0f));
+  CHECK(same(simd::min(not_a_number, 1.0f), 1.0f));
+  CHECK(same(simd::min(1.0f, not_a_number), not_a_number));
+  CHECK(same(simd::max(not_a_number, 1.0f), 1.0f));
   CHECK(same(simd::min(-0.0f, 0.0f), 0.0f));
   CHECK(same(simd::max(0.0f, -0.0f), -0.0f));
-  CHECK(same(simd::clamp(quiet_nan, -2.0f, 3.0f), -2.0f));
+  CHECK(same(simd::clamp(not_a_number, -2.0f, 3.0f), -2.0f));
 }
 
 TEST_CASE("NaN and infinity are recognized by their bits") {

@@ -32,7 +32,7 @@ std::vector<LayerOptions> layers_of(const Golden& g, const std::string& prefix) 
   return layers;
 }
 
-bool same(double loss, double expected) { return std::fabs(loss - expected) <= 1e-9 * std::fabs(expected); }
+bool same_loss(double loss, double expected) { return std::fabs(loss - expected) <= 1e-9 * std::fabs(expected); }
 
 /// Row `i` of a stored matrix of choices.
 std::vector<int> choices_of(const std::vector<std::int32_t>& all, std::size_t i, std::size_t layers) {
@@ -58,15 +58,15 @@ TEST_CASE("golden: bitalloc exact, greedy and Lagrangian", "[golden]") {
       CAPTURE(budgets[i]);
       const Allocation exact = allocate_exact(layers, budgets[i]);
       CHECK(exact.choices == choices_of(optimal, i, layers.size()));
-      CHECK(same(exact.loss, optimal_loss[i]));
+      CHECK(same_loss(exact.loss, optimal_loss[i]));
       CHECK(exact.cost <= budgets[i]);
       const Allocation steps = allocate_greedy(layers, budgets[i]);
       CHECK(steps.choices == choices_of(greedy, i, layers.size()));
-      CHECK(same(steps.loss, greedy_loss[i]));
+      CHECK(same_loss(steps.loss, greedy_loss[i]));
       const LagrangianAllocation priced = allocate_lagrangian(layers, budgets[i]);
       CHECK(priced.allocation.loss <= lagrangian_loss[i] * (1 + 1e-9));
       CHECK(priced.allocation.cost <= budgets[i]);
-      CHECK(same(allocation_of(layers, choices_of(lagrangian, i, layers.size())).loss, lagrangian_loss[i]));
+      CHECK(same_loss(allocation_of(layers, choices_of(lagrangian, i, layers.size())).loss, lagrangian_loss[i]));
       CHECK(exact.loss <= steps.loss);
       CHECK(exact.loss <= priced.allocation.loss);
       CHECK(priced.bound <= exact.loss * (1 + 1e-9));
@@ -79,7 +79,7 @@ TEST_CASE("golden: bitalloc exact, greedy and Lagrangian", "[golden]") {
     }
     const Allocation relevant = allocate_exact(by_relevance, budgets.at(1));
     CHECK(relevant.choices == g.values<std::int32_t>(c.prefix + "score_choice"));
-    CHECK(same(relevant.loss, g.scalar<double>(c.prefix + "score_loss")));
+    CHECK(same_loss(relevant.loss, g.scalar<double>(c.prefix + "score_loss")));
   }
   const std::vector<LayerOptions> layers = layers_of(g, "infeasible.");
   const auto budget = g.scalar<std::int32_t>("infeasible.budget");

@@ -16,14 +16,14 @@ using namespace halfstep_tests;
 
 namespace {
 
-struct Layer {
+struct BudgetLayer {
   hs::MatrixF x, w;  // inputs as they were recorded, and the weight
 };
 
 }  // namespace
 
 TEST_CASE("a budget of bits goes where output errors say") {
-  std::vector<Layer> layers;
+  std::vector<BudgetLayer> layers;
   for (std::uint32_t l = 0; l < 4; ++l) {
     const float size = l == 2 ? 8.0f : 1.0f;  // one layer is far more sensitive
     layers.push_back(

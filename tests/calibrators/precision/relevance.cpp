@@ -14,7 +14,7 @@ using namespace halfstep_tests;
 
 namespace {
 
-MatrixF matrix(const FloatMatrix& m) { return as_eigen(m.view()); }
+MatrixF relevance_matrix(const FloatMatrix& m) { return as_eigen(m.view()); }
 
 /// Rounding of about a hundred floats, each below the largest in size.
 double float_noise(const MatrixF& m) { return 100 * 0x1p-24 * static_cast<double>(m.cwiseAbs().maxCoeff()); }
@@ -31,8 +31,9 @@ TEST_CASE("the quotient is 0 at 0, and adds to any other denominator") {
 
 TEST_CASE("a linear layer hands on the relevance that it gets, activators alone") {
   // All products positive: with alpha 1 a layer keeps each token's sum.
-  const MatrixF x = matrix(random_matrix(5, 12, 91)).cwiseAbs(), w = matrix(random_matrix(7, 12, 92)).cwiseAbs();
-  const MatrixF r = matrix(random_matrix(5, 7, 93));
+  const MatrixF x = relevance_matrix(random_matrix(5, 12, 91)).cwiseAbs(),
+                w = relevance_matrix(random_matrix(7, 12, 92)).cwiseAbs();
+  const MatrixF r = relevance_matrix(random_matrix(5, 7, 93));
   const MatrixF found = relevance_of_linear(x, w, r);
   for (Index t = 0; t < 5; ++t) CHECK(std::fabs(found.row(t).sum() - r.row(t).sum()) <= float_noise(r));
   // One input: x w takes all of it, whatever the sign.
@@ -44,8 +45,8 @@ TEST_CASE("a linear layer hands on the relevance that it gets, activators alone"
 }
 
 TEST_CASE("inhibitors count with the opposite sign, as the rule says term by term") {
-  const MatrixF x = matrix(random_matrix(3, 6, 94)), w = matrix(random_matrix(4, 6, 95));
-  const MatrixF r = matrix(random_matrix(3, 4, 96));
+  const MatrixF x = relevance_matrix(random_matrix(3, 6, 94)), w = relevance_matrix(random_matrix(4, 6, 95));
+  const MatrixF r = relevance_matrix(random_matrix(3, 4, 96));
   const MatrixF found = relevance_of_linear(x, w, r, 2);
   for (Index t = 0; t < 3; ++t) {
     for (Index k = 0; k < 6; ++k) {
@@ -67,15 +68,17 @@ TEST_CASE("inhibitors count with the opposite sign, as the rule says term by ter
 }
 
 TEST_CASE("sums, products, attention and copies keep relevance together") {
-  const MatrixF a = matrix(random_matrix(6, 5, 97)).cwiseAbs(), b = matrix(random_matrix(6, 5, 98)).cwiseAbs();
-  const MatrixF r = matrix(random_matrix(6, 5, 99)).cwiseAbs();
+  const MatrixF a = relevance_matrix(random_matrix(6, 5, 97)).cwiseAbs(),
+                b = relevance_matrix(random_matrix(6, 5, 98)).cwiseAbs();
+  const MatrixF r = relevance_matrix(random_matrix(6, 5, 99)).cwiseAbs();
   const RelevancePair of_sum = relevance_of_sum(a, b, r);
   CHECK(std::fabs(of_sum.first.sum() + of_sum.second.sum() - r.sum()) <= 30 * float_noise(r));
-  const MatrixF c = matrix(random_matrix(5, 4, 100)).cwiseAbs(), s = matrix(random_matrix(6, 4, 101)).cwiseAbs();
+  const MatrixF c = relevance_matrix(random_matrix(5, 4, 100)).cwiseAbs(),
+                s = relevance_matrix(random_matrix(6, 4, 101)).cwiseAbs();
   const RelevancePair of_product = relevance_of_product(a, c, s);
   CHECK(std::fabs(of_product.first.sum() - s.sum() / 2) <= 30 * float_noise(s));
   CHECK(std::fabs(of_product.second.sum() - s.sum() / 2) <= 30 * float_noise(s));
-  const MatrixF p = matrix(random_matrix(6, 6, 102)).cwiseAbs();
+  const MatrixF p = relevance_matrix(random_matrix(6, 6, 102)).cwiseAbs();
   const AttentionRelevance head = relevance_of_attention(a, b, p, r, r);
   CHECK(std::fabs(head.values.sum() - r.sum() / 2) <= 30 * float_noise(r));
   CHECK(std::fabs(head.probabilities.sum() - r.sum() / 2) <= 30 * float_noise(r));

@@ -13,7 +13,7 @@ using namespace halfstep_tests;
 
 namespace {
 
-FloatMatrix probabilities(Index rows, Index cols, std::uint32_t seed) {
+FloatMatrix turn_probabilities(Index rows, Index cols, std::uint32_t seed) {
   FloatMatrix p = random_matrix(rows, cols, seed, 3);
   softmax(p.view());
   return p;
@@ -22,7 +22,7 @@ FloatMatrix probabilities(Index rows, Index cols, std::uint32_t seed) {
 }  // namespace
 
 TEST_CASE("the base of probabilities is the best of all") {
-  const FloatMatrix p = probabilities(20, 16, 8), v = random_matrix(16, 6, 9);
+  const FloatMatrix p = turn_probabilities(20, 16, 8), v = random_matrix(16, 6, 9);
   const auto best = fpcs<AdaLog<4>>(p.view(), v.view(), {});
   const ObservedProduct product{.lhs = p.view(), .rhs = transposed(v.view())};
   const auto loss = [&](const AdaLog<4>& a) {

@@ -17,21 +17,21 @@ using namespace halfstep_tests;
 
 namespace {
 
-using Q = Uniform<4>;
+using U4 = Uniform<4>;
 
 /// Granule g wants the scale `wanted[g]`.
 struct DistanceLoss {
   std::vector<float> wanted;
   [[nodiscard]] Index granules() const { return static_cast<Index>(wanted.size()); }
-  void operator()(std::span<const Q> quantizers, std::span<double> losses) const {
+  void operator()(std::span<const U4> quantizers, std::span<double> losses) const {
     for (std::size_t g = 0; g < wanted.size(); ++g) {
       losses[g] = std::fabs(static_cast<double>(quantizers[g].scale) - static_cast<double>(wanted[g]));
     }
   }
 };
 
-std::vector<Q> scales(int count) {
-  std::vector<Q> list;
+std::vector<U4> scales(int count) {
+  std::vector<U4> list;
   for (int i = 1; i <= count; ++i) list.push_back({static_cast<float>(i), 0});
   return list;
 }
@@ -40,9 +40,9 @@ std::vector<Q> scales(int count) {
 
 TEST_CASE("each granule gets its best candidate, of equals the first") {
   const DistanceLoss loss{{7.25f, 100.0f, 3.5f}};
-  const auto result = candidate_search(Candidates<Q>(scales(90), 3), loss);
+  const auto result = candidate_search(Candidates<U4>(scales(90), 3), loss);
   CHECK(result.is_complete);
-  CHECK(quantizers_of(result) == std::vector<Q>{{7, 0}, {90, 0}, {3, 0}});
+  CHECK(quantizers_of(result) == std::vector<U4>{{7, 0}, {90, 0}, {3, 0}});
   CHECK(result.choices[0].index == 6);
   CHECK(result.choices[0].loss == 0.25);
   CHECK(result.choices[2].index == 2);  // 3 and 4 are equally far
@@ -52,26 +52,26 @@ TEST_CASE("each granule gets its best candidate, of equals the first") {
 TEST_CASE("granules may have candidates of their own") {
   const DistanceLoss loss{{1, 1}};
   const auto result =
-      candidate_search(Candidates<Q>(std::vector<std::vector<Q>>{{{5, 0}, {2, 0}}, {{3, 0}, {9, 0}}}), loss);
-  CHECK(quantizers_of(result) == std::vector<Q>{{2, 0}, {3, 0}});
+      candidate_search(Candidates<U4>(std::vector<std::vector<U4>>{{{5, 0}, {2, 0}}, {{3, 0}, {9, 0}}}), loss);
+  CHECK(quantizers_of(result) == std::vector<U4>{{2, 0}, {3, 0}});
 }
 
 TEST_CASE("losses that are no numbers do not win") {
   struct Loss {
     [[nodiscard]] Index granules() const { return 1; }
-    void operator()(std::span<const Q> quantizers, std::span<double> losses) const {
+    void operator()(std::span<const U4> quantizers, std::span<double> losses) const {
       losses[0] = quantizers[0].scale == 4 ? 1 : std::numeric_limits<double>::quiet_NaN();
     }
   };
-  CHECK(candidate_search(Candidates<Q>(scales(9)), Loss()).choices[0].quantizer.scale == 4);
-  const auto none = candidate_search(Candidates<Q>(scales(3)), Loss());
+  CHECK(candidate_search(Candidates<U4>(scales(9)), Loss()).choices[0].quantizer.scale == 4);
+  const auto none = candidate_search(Candidates<U4>(scales(3)), Loss());
   CHECK(none.choices[0].quantizer.scale == 1);  // still a quantizer
   CHECK(none.choices[0].loss == std::numeric_limits<double>::infinity());
 }
 
 TEST_CASE("a candidate search does not depend on the executor") {
   const DistanceLoss loss{{12.5f, 3.0f, 44.5f, 61.0f}};
-  const Candidates<Q> candidates(scales(200), 4);
+  const Candidates<U4> candidates(scales(200), 4);
   ThreadPool pool(3);
   const BackwardsExecutor backwards;
   const auto expected = candidate_search(candidates, loss);
@@ -87,31 +87,31 @@ TEST_CASE("a candidate search that is cancelled returns the best of what was tri
     seen.push_back(done);
     return done < 64;
   };
-  const auto result = candidate_search(Candidates<Q>(scales(100)), loss, {.progress = stop_at_64});
+  const auto result = candidate_search(Candidates<U4>(scales(100)), loss, {.progress = stop_at_64});
   CHECK(seen == std::vector<Index>{32, 64});
   CHECK(!result.is_complete);
   CHECK(result.choices[0].quantizer.scale == 64);
   seen.clear();
   const auto go_on = [&](Index done, Index) { return seen.push_back(done), true; };
-  CHECK(candidate_search(Candidates<Q>(scales(100)), loss, {.progress = go_on}).is_complete);
+  CHECK(candidate_search(Candidates<U4>(scales(100)), loss, {.progress = go_on}).is_complete);
   CHECK(seen == std::vector<Index>{32, 64, 96, 100});
   const auto too_late = [](Index done, Index total) { return done < total; };
-  CHECK(candidate_search(Candidates<Q>(scales(100)), loss, {.progress = too_late}).is_complete);
+  CHECK(candidate_search(Candidates<U4>(scales(100)), loss, {.progress = too_late}).is_complete);
 }
 
 TEST_CASE("what a progress callback of a search throws reaches the caller") {
   ThreadPool pool(2);
   const auto refuse = [](Index, Index) -> bool { throw std::runtime_error("enough"); };
   CHECK_THROWS_WITH(
-      candidate_search(Candidates<Q>(scales(9)), DistanceLoss{{1}}, {.executor = pool, .progress = refuse}), "enough");
+      candidate_search(Candidates<U4>(scales(9)), DistanceLoss{{1}}, {.executor = pool, .progress = refuse}), "enough");
 }
 
 TEST_CASE("a candidate search says what is wrong") {
   const DistanceLoss loss{{1, 2}};
-  CHECK_RAISES(candidate_search(Candidates<Q>(scales(3)), loss),
+  CHECK_RAISES(candidate_search(Candidates<U4>(scales(3)), loss),
                "candidate_search: candidates are for 1 granules, the loss has 2");
-  CHECK_RAISES(candidate_search(Candidates<Q>(std::vector<Q>(), 2), loss),
+  CHECK_RAISES(candidate_search(Candidates<U4>(std::vector<U4>(), 2), loss),
                "candidates is empty, expected at least one");
-  CHECK_RAISES(Candidates<Q>(std::vector<std::vector<Q>>{{{1, 0}}, {}}),
+  CHECK_RAISES(Candidates<U4>(std::vector<std::vector<U4>>{{{1, 0}}, {}}),
                "Candidates: granule 1 has 0 candidates, granule 0 has 1");
 }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "calibrators/range/moved.hpp"
 #include "halfstep/kernels/quantize.hpp"
 #include "support/catch.hpp"
 #include "support/executors.hpp"
@@ -13,12 +14,6 @@ using namespace halfstep;
 using namespace halfstep_tests;
 
 namespace {
-
-float moved(float average, float current, float sigma) {
-  const volatile float distance = current - average;
-  const volatile float step = sigma * distance;
-  return average + step;
-}
 
 /// Least value and span of the elements that `is_in(r, c)` selects.
 template <class IsIn>

@@ -34,7 +34,7 @@ bool all_within(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 template <int Bits>
-void check_search(const Golden& g, const std::string& prefix) {
+void check_minifloat_search(const Golden& g, const std::string& prefix) {
   const LoadedMatrix<float> x = g.matrix(prefix + "X"), w = g.matrix(prefix + "W");
   const auto fmt = g.values<std::int32_t>(prefix + "fmt");
   const int mantissa = Bits - 1 - fmt.at(5);
@@ -85,7 +85,8 @@ TEST_CASE("golden: fp4 searches of formats and biases", "[golden]") {
   for (const GoldenCase& c : g.cases("s*.fmt")) {
     CAPTURE(c.name);
     const auto fmt = g.values<std::int32_t>(c.name);
-    REQUIRE(with_value<4, 6, 8>(1 + fmt.at(0) + fmt.at(1), [&](auto bits) { check_search<bits()>(g, c.prefix); }));
+    REQUIRE(with_value<4, 6, 8>(1 + fmt.at(0) + fmt.at(1),
+                                [&](auto bits) { check_minifloat_search<bits()>(g, c.prefix); }));
   }
   g.require_consumed("s*.*");
 }

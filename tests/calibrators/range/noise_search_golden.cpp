@@ -20,7 +20,7 @@ using namespace halfstep_tests;
 namespace {
 
 template <int Bits>
-void check_search(const Golden& g, const std::string& prefix) {
+void check_noise_search(const Golden& g, const std::string& prefix) {
   const LoadedMatrix<float> x = g.matrix(prefix + "x"), w = g.matrix(prefix + "w");
   std::vector<Uniform<Bits>> quantizers;
   for (const float scale : g.values<float>(prefix + "w_scale")) quantizers.push_back({scale, 1 << (Bits - 1)});
@@ -55,6 +55,6 @@ TEST_CASE("golden: noisy searches of clip, mean and amplitude", "[golden]") {
   const Golden g("noisy");
   for (const GoldenCase& c : g.cases("noisy.*.bits")) {
     CAPTURE(c.name);
-    with_bits(g.scalar<std::int32_t>(c.name), [&](auto bits) { check_search<bits()>(g, c.prefix); });
+    with_bits(g.scalar<std::int32_t>(c.name), [&](auto bits) { check_noise_search<bits()>(g, c.prefix); });
   }
 }

@@ -16,7 +16,7 @@ using namespace halfstep_tests;
 namespace {
 
 template <ScalarQuantizer Q>
-double mean_squared_error(const Q& q, const std::vector<float>& values) {
+double omse_error(const Q& q, const std::vector<float>& values) {
   double sum = 0;
   for (const float x : values) {
     const double error = static_cast<double>(x) - static_cast<double>(q.decode(q.encode(x)));
@@ -43,7 +43,7 @@ TEST_CASE("omse takes the shrink step of least error of each granule") {
         std::vector<double> errors;
         for (int i = 0; i < 90; ++i) {
           const auto factor = static_cast<float>(1.0 - i * 0.01);
-          errors.push_back(mean_squared_error(fq_vit_unsigned_fit<4>({low * factor, high * factor, 0}), values[g]));
+          errors.push_back(omse_error(fq_vit_unsigned_fit<4>({low * factor, high * factor, 0}), values[g]));
         }
         const RangeChoice<Uniform<4>>& choice = choices[g];
         const double least = *std::min_element(errors.begin(), errors.end());

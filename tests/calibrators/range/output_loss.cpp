@@ -17,17 +17,17 @@ using namespace halfstep_tests;
 
 namespace {
 
-using Q = Uniform<4>;
+using U4 = Uniform<4>;
 
-std::vector<Q> some_quantizers(std::size_t count) {
-  std::vector<Q> quantizers;
+std::vector<U4> some_quantizers(std::size_t count) {
+  std::vector<U4> quantizers;
   for (std::size_t g = 0; g < count; ++g) {
     quantizers.push_back({0.25f + 0.03f * static_cast<float>(g % 5), static_cast<std::int32_t>(6 + g % 4)});
   }
   return quantizers;
 }
 
-float round_trip(const Q& q, float x) { return q.decode(q.encode(x)); }
+float round_trip(const U4& q, float x) { return q.decode(q.encode(x)); }
 
 /// How far a loss may be from its definition. Errors are float sums of k products (k + 2 roundings of 2^-24 of their
 /// magnitudes, which the data here keeps below 30 times the error itself), squares count them twice, and weights are
@@ -37,8 +37,8 @@ constexpr double relative_slack = 1e-4, cosine_slack = 1e-14;
 void check(const std::vector<ObservedProduct>& products, Operand operand, const ProductTiling& tiling,
            OutputMetric metric, bool other_is_quantized) {
   const ProductGranules granules("test", products, operand, tiling);
-  const std::vector<Q> quantizers = some_quantizers(static_cast<std::size_t>(granules.count()));
-  const Q other{0.4f, 8};
+  const std::vector<U4> quantizers = some_quantizers(static_cast<std::size_t>(granules.count()));
+  const U4 other{0.4f, 8};
   std::vector<MatrixF> fixed;
   if (other_is_quantized) {
     fixed = fake_quantize_operand(std::span<const ObservedProduct>(products), other_operand(operand),
@@ -53,7 +53,7 @@ void check(const std::vector<ObservedProduct>& products, Operand operand, const 
                        metric, quantizers.size(), [&](std::size_t p, Index m, Index n) {
                          return static_cast<std::size_t>(granules.granule(p, operand == Operand::lhs ? m : n));
                        });
-  const OutputLoss<Q> loss(products, fixed, {.operand = operand, .tiling = tiling, .metric = metric});
+  const OutputLoss<U4> loss(products, fixed, {.operand = operand, .tiling = tiling, .metric = metric});
   REQUIRE(loss.granules() == granules.count());
   std::vector<double> found(quantizers.size());
   loss(quantizers, found);
@@ -64,10 +64,10 @@ void check(const std::vector<ObservedProduct>& products, Operand operand, const 
 }
 
 /// A linear layer whose input has more rows than a block of errors, outputs more than columns.
-struct Layer {
+struct LossLayer {
   FloatMatrix x, w, gradient;
   std::vector<float> bias;
-  Layer(Index tokens, Index in, Index out)
+  LossLayer(Index tokens, Index in, Index out)
       : x(random_matrix(tokens, in, 1)),
         w(random_matrix(out, in, 2, 0.5f)),
         gradient(random_matrix(tokens, out, 3)),
@@ -80,7 +80,7 @@ struct Layer {
 }  // namespace
 
 TEST_CASE("the loss of a layer's output is what its definition says") {
-  for (const Layer& layer : {Layer(140, 9, 30), Layer(11, 24, 6)}) {
+  for (const LossLayer& layer : {LossLayer(140, 9, 30), LossLayer(11, 24, 6)}) {
     for (const OutputMetric metric : all_metrics()) {
       for (const bool quantized : {false, true}) {
         for (const ProductTiling& tiling :
@@ -95,7 +95,7 @@ TEST_CASE("the loss of a layer's output is what its definition says") {
 }
 
 TEST_CASE("outputs wider than a block of errors are taken in parts") {
-  const Layer layer(1100, 7, 5);  // more columns than 512 from the side of the weight
+  const LossLayer layer(1100, 7, 5);  // more columns than 512 from the side of the weight
   check(layer.products(), Operand::rhs, per_row(), OutputMetric::hessian, true);
   check(layer.products(), Operand::rhs, {}, OutputMetric::cosine, true);
   check(layer.products(), Operand::rhs, per_row(), OutputMetric::absolute, false);
@@ -123,17 +123,17 @@ TEST_CASE("the loss of products of two activations, of each head and of all") {
 }
 
 TEST_CASE("the loss of an output is the same bits for any executor") {
-  const Layer layer(300, 40, 100);
+  const LossLayer layer(300, 40, 100);
   const std::vector<ObservedProduct> products = layer.products();
   ThreadPool pool(3);
   const BackwardsExecutor backwards;
-  const std::vector<Q> quantizers = some_quantizers(100);
+  const std::vector<U4> quantizers = some_quantizers(100);
   const std::vector<MatrixF> other =
-      fake_quantize_operand(std::span<const ObservedProduct>(products), Operand::lhs, std::vector{Q{0.4f, 8}});
+      fake_quantize_operand(std::span<const ObservedProduct>(products), Operand::lhs, std::vector{U4{0.4f, 8}});
   for (const OutputMetric metric : all_metrics()) {
     std::vector<std::vector<double>> found;
     for (const ExecutorRef executor : {ExecutorRef(), ExecutorRef(pool), ExecutorRef(backwards)}) {
-      const OutputLoss<Q> loss(products, other, {Operand::rhs, per_row(), metric, executor});
+      const OutputLoss<U4> loss(products, other, {Operand::rhs, per_row(), metric, executor});
       loss(quantizers, found.emplace_back(100));
     }
     CHECK(found[1] == found[0]);
@@ -142,41 +142,41 @@ TEST_CASE("the loss of an output is the same bits for any executor") {
 }
 
 TEST_CASE("nothing changed is no loss, and nothing at all is no output") {
-  const Layer layer(20, 6, 4);
+  const LossLayer layer(20, 6, 4);
   FloatMatrix grid(20, 6);
   for (std::size_t i = 0; i < grid.values.size(); ++i) grid.values[i] = static_cast<float>(i % 16) - 8;
   const std::vector<ObservedProduct> products = {{.lhs = grid.view(), .rhs = layer.w.view()}};
-  const Q exact{1, 8};
+  const U4 exact{1, 8};
   double loss = 1;
-  OutputLoss<Q>{products}({&exact, 1}, {&loss, 1});
+  OutputLoss<U4>{products}({&exact, 1}, {&loss, 1});
   CHECK(loss == 0);
   const FloatMatrix zeros(20, 6);
   const std::vector<ObservedProduct> nothing = {{.lhs = zeros.view(), .rhs = layer.w.view()}};
-  OutputLoss<Q>(nothing, {}, {.operand = Operand::rhs})({&exact, 1}, {&loss, 1});
+  OutputLoss<U4>(nothing, {}, {.operand = Operand::rhs})({&exact, 1}, {&loss, 1});
   CHECK(loss == 0);
-  OutputLoss<Q>(nothing, {}, {.operand = Operand::rhs, .metric = OutputMetric::cosine})({&exact, 1}, {&loss, 1});
+  OutputLoss<U4>(nothing, {}, {.operand = Operand::rhs, .metric = OutputMetric::cosine})({&exact, 1}, {&loss, 1});
   CHECK(loss == 1);
 }
 
 TEST_CASE("the loss of an output says what is wrong") {
-  Layer layer(5, 6, 4);
+  LossLayer layer(5, 6, 4);
   std::vector<ObservedProduct> products = layer.products();
   const OutputLossOptions hessian{.metric = OutputMetric::hessian};
-  CHECK_RAISES(OutputLoss<Q>(std::span<const ObservedProduct>()), "OutputLoss: products is empty");
-  CHECK_RAISES(OutputLoss<Q>(products, std::vector<MatrixF>(2)),
+  CHECK_RAISES(OutputLoss<U4>(std::span<const ObservedProduct>()), "OutputLoss: products is empty");
+  CHECK_RAISES(OutputLoss<U4>(products, std::vector<MatrixF>(2)),
                "OutputLoss: other has 2 matrices, there are 1 products");
-  CHECK_RAISES(OutputLoss<Q>(products, {MatrixF(4, 5)}),
+  CHECK_RAISES(OutputLoss<U4>(products, {MatrixF(4, 5)}),
                "OutputLoss: other of product 0 has shape [4, 5], expected [4, 6]");
-  CHECK_RAISES(OutputLoss<Q>(products, {}, {.tiling = per_group(2)}), "OutputLoss: tiling divides rows");
+  CHECK_RAISES(OutputLoss<U4>(products, {}, {.tiling = per_group(2)}), "OutputLoss: tiling divides rows");
   products[0].gradient = layer.gradient.view().row_range(0, 3);
-  CHECK_RAISES(OutputLoss<Q>(products, {}, hessian), "gradient of product 0 has shape [3, 4], expected [5, 4]");
+  CHECK_RAISES(OutputLoss<U4>(products, {}, hessian), "gradient of product 0 has shape [3, 4], expected [5, 4]");
   products[0].gradient = {};
-  CHECK_RAISES(OutputLoss<Q>(products, {}, hessian), "gradient of product 0 has shape [0, 0], expected [5, 4]");
+  CHECK_RAISES(OutputLoss<U4>(products, {}, hessian), "gradient of product 0 has shape [0, 0], expected [5, 4]");
   products = layer.products();
   layer.gradient.values[9] = -std::numeric_limits<float>::infinity();
-  CHECK_RAISES(OutputLoss<Q>(products, {}, hessian), "gradient of product 0 is not finite: row 2, column 1 is -inf");
+  CHECK_RAISES(OutputLoss<U4>(products, {}, hessian), "gradient of product 0 is not finite: row 2, column 1 is -inf");
   layer.bias[2] = std::numeric_limits<float>::quiet_NaN();
-  CHECK_RAISES(OutputLoss<Q>(products), "OutputLoss: bias is not finite: row 0, column 2 is nan");
+  CHECK_RAISES(OutputLoss<U4>(products), "OutputLoss: bias is not finite: row 0, column 2 is nan");
   layer.w.values[7] = std::numeric_limits<float>::quiet_NaN();
-  CHECK_RAISES(OutputLoss<Q>(products), "OutputLoss: rhs is not finite: row 1, column 1 is nan");
+  CHECK_RAISES(OutputLoss<U4>(products), "OutputLoss: rhs is not finite: row 1, column 1 is nan");
 }

@@ -10,7 +10,7 @@ using namespace halfstep_tests;
 
 namespace {
 
-MatrixF matrix(const FloatMatrix& values) { return as_eigen(values.view()); }
+MatrixF eigen_of(const FloatMatrix& values) { return as_eigen(values.view()); }
 
 }  // namespace
 
@@ -19,23 +19,23 @@ TEST_CASE("a product is prepared from the side of the searched operand") {
   const ObservedProduct product{.lhs = x.view(), .rhs = w.view(), .gradient = gradient.view()};
   const auto of_input = prepare_product<MatrixF>(product, 0, nullptr, {.metric = OutputMetric::hessian});
   CHECK(of_input.searched.data == x.values.data());  // side by side already: not copied
-  CHECK(of_input.fixed == matrix(w));
-  CHECK(of_input.factor == matrix(gradient));
+  CHECK(of_input.fixed == eigen_of(w));
+  CHECK(of_input.factor == eigen_of(gradient));
   CHECK(of_input.residual.size() == 0);
   const OutputLossOptions by_weight{.operand = Operand::rhs, .metric = OutputMetric::hessian};
-  const MatrixF other = 2 * matrix(x);
+  const MatrixF other = 2 * eigen_of(x);
   const auto of_weight = prepare_product<MatrixF>(product, 0, &other, by_weight);
   CHECK(of_weight.searched.rows == 5);
   CHECK(of_weight.fixed == other);
-  CHECK(of_weight.factor == matrix(gradient).transpose());
-  CHECK(of_weight.residual.isApprox(matrix(w) * matrix(x).transpose(), 1e-6f));
+  CHECK(of_weight.factor == eigen_of(gradient).transpose());
+  CHECK(of_weight.residual.isApprox(eigen_of(w) * eigen_of(x).transpose(), 1e-6f));
 }
 
 TEST_CASE("an operand with strides is copied, the bias lies along the outputs") {
   const FloatMatrix p = random_matrix(6, 7, 4), v = random_matrix(7, 3, 5);
   const std::vector<float> bias = {1, 2, 3};
   const ObservedProduct product{.lhs = p.view(), .rhs = transposed(v.view()), .bias = bias};
-  const MatrixF y = (matrix(p) * matrix(v)).rowwise() + Eigen::RowVectorXf{{1, 2, 3}};
+  const MatrixF y = (eigen_of(p) * eigen_of(v)).rowwise() + Eigen::RowVectorXf{{1, 2, 3}};
   const auto of_rhs =
       prepare_product<MatrixF>(product, 0, nullptr, {.operand = Operand::rhs, .metric = OutputMetric::cosine});
   CHECK(of_rhs.searched.data != v.values.data());
@@ -54,5 +54,5 @@ TEST_CASE("a product is reduced where outputs are twice as many as columns") {
   CHECK(by_weight.fixed.rows() == 4);
   auto by_input = prepare_product<MatrixF>(product, 0, nullptr, {});
   reduce_product(by_input, {});
-  CHECK(by_input.fixed == matrix(w));
+  CHECK(by_input.fixed == eigen_of(w));
 }

@@ -18,13 +18,13 @@ using namespace halfstep_tests;
 
 namespace {
 
-using Q = Uniform<4>;
+using U4 = Uniform<4>;
 
 /// Granule g wants a scale and a zero point.
 struct Target {
-  std::vector<Q> wanted;
+  std::vector<U4> wanted;
   [[nodiscard]] Index granules() const { return static_cast<Index>(wanted.size()); }
-  void operator()(std::span<const Q> quantizers, std::span<double> losses) const {
+  void operator()(std::span<const U4> quantizers, std::span<double> losses) const {
     for (std::size_t g = 0; g < wanted.size(); ++g) {
       losses[g] = std::fabs(static_cast<double>(quantizers[g].scale) - static_cast<double>(wanted[g].scale)) +
                   std::fabs(quantizers[g].zero_point - wanted[g].zero_point);
@@ -32,12 +32,12 @@ struct Target {
   }
 };
 
-ProgressiveGrid<Q> grid_of(Index granules) {
-  std::vector<Q> list;
+ProgressiveGrid<U4> grid_of(Index granules) {
+  std::vector<U4> list;
   for (std::int32_t zero_point = 4; zero_point < 12; ++zero_point) {
     for (int i = 1; i <= 16; ++i) list.push_back({static_cast<float>(i), zero_point});
   }
-  return {Candidates<Q>(list, granules), std::vector<float>(static_cast<std::size_t>(granules), 1.0f)};
+  return {Candidates<U4>(list, granules), std::vector<float>(static_cast<std::size_t>(granules), 1.0f)};
 }
 
 }  // namespace
@@ -79,21 +79,21 @@ TEST_CASE("survivors are the least losses, of equals the first, numbers before w
 }
 
 TEST_CASE("children lie around their parents, and stay above the least scale and above 0") {
-  const Candidates<Q> parents(std::vector<Q>{{1, 5}, {4, 6}});
+  const Candidates<U4> parents(std::vector<U4>{{1, 5}, {4, 6}});
   const std::vector<double> losses = {2, 1};
   const auto children = children_of(parents, losses, {3.0f}, {.keep = 2, .children = 4, .least_scale = 0.5f});
   REQUIRE(children.count() == 8);
-  CHECK(children.at(0, 0) == Q{2.5f, 6});
-  CHECK(children.at(1, 0) == Q{3.5f, 6});
-  CHECK(children.at(3, 0) == Q{5.5f, 6});
-  CHECK(children.at(4, 0) == Q{1, 5});     // -0.5 is no scale
-  CHECK(children.at(5, 0) == Q{0.5f, 5});  // 0.5
-  CHECK(children.at(7, 0) == Q{2.5f, 5});
+  CHECK(children.at(0, 0) == U4{2.5f, 6});
+  CHECK(children.at(1, 0) == U4{3.5f, 6});
+  CHECK(children.at(3, 0) == U4{5.5f, 6});
+  CHECK(children.at(4, 0) == U4{1, 5});     // -0.5 is no scale
+  CHECK(children.at(5, 0) == U4{0.5f, 5});  // 0.5
+  CHECK(children.at(7, 0) == U4{2.5f, 5});
 }
 
 TEST_CASE("a progressive search over values beats its grid, for any executor") {
   const FloatMatrix matrix = random_matrix(12, 200, 1);
-  const ValueLoss<Q> loss(matrix.view(), per_row());
+  const ValueLoss<U4> loss(matrix.view(), per_row());
   const auto grid = uniform_grid<4>(values_of_granules("test", matrix.view(), per_row()));
   const auto coarse = candidate_search(grid.candidates, loss), fine = progressive_search(grid, loss);
   for (std::size_t g = 0; g < 12; ++g) CHECK(fine.choices[g].loss <= coarse.choices[g].loss);

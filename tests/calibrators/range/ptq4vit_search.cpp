@@ -15,7 +15,7 @@ using namespace halfstep_tests;
 
 namespace {
 
-struct Layer {
+struct SearchedLayer {
   FloatMatrix x = sample(distributions()[2], 40, 12, 1), w = random_matrix(6, 12, 2, 0.2f),
               gradient = random_matrix(40, 6, 3);
   ObservedProduct product{.lhs = x.view(), .rhs = w.view(), .gradient = gradient.view()};
@@ -40,7 +40,7 @@ TEST_CASE("PTQ4ViT's first values") {
 }
 
 TEST_CASE("PTQ4ViT's search lowers every metric, for blocks of outputs and both kinds of input") {
-  const Layer layer;
+  const SearchedLayer layer;
   for (const OutputMetric metric : all_metrics()) {
     const auto found = ptq4vit_linear<4, Uniform<4>>(layer.product, {.weight_blocks = 3, .metric = metric});
     CAPTURE(static_cast<int>(metric));
@@ -92,7 +92,7 @@ TEST_CASE("PTQ4ViT's searches for attention: scales by head, one split for all")
 }
 
 TEST_CASE("PTQ4ViT's searches say what is wrong, and can be cancelled") {
-  Layer layer;
+  SearchedLayer layer;
   const auto stop = [](Index done, Index) { return done < 100; };
   const auto cancelled = ptq4vit_linear<4, Uniform<4>>(layer.product, {.progress = stop});
   CHECK(!cancelled.is_complete);

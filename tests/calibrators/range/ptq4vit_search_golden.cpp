@@ -16,6 +16,7 @@
 #include "halfstep/calibrators/range/ptq4vit_search.hpp"
 #include "halfstep/quantizers/uniform.hpp"
 #include "support/catch.hpp"
+#include "support/close.hpp"
 #include "support/golden.hpp"
 #include "support/with_bits.hpp"
 
@@ -23,10 +24,6 @@ using namespace halfstep;
 using namespace halfstep_tests;
 
 namespace {
-
-bool close(double value, double expected, double relative) {
-  return std::fabs(value - expected) <= relative * std::fabs(expected);
-}
 
 OutputMetric metric_of(std::string_view name) {
   if (name == "hessian") return OutputMetric::hessian;

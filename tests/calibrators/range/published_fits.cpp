@@ -8,12 +8,11 @@
 
 #include "halfstep/calibrators/range/fit_each.hpp"
 #include "support/catch.hpp"
+#include "support/special_values.hpp"
 
 using namespace halfstep;
 
 namespace {
-
-constexpr float largest_float = std::numeric_limits<float>::max();
 
 /// Ranges that hold 0, lie on one side of it, are empty, narrow or huge.
 std::vector<Range> sample_ranges(std::uint32_t seed) {

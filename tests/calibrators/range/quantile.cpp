@@ -103,7 +103,7 @@ TEST_CASE("quantiles between the largest floats stay finite") {
 }
 
 TEST_CASE("a quantile of nothing, of NaN, or beyond 1 is refused") {
-  CHECK_RAISES(quantile({}, 0.5), "halfstep: quantile_rank: there are 0 values, expected at least 1");
+  CHECK_RAISES(quantile(std::vector<float>{}, 0.5), "halfstep: quantile_rank: there are 0 values, expected at least 1");
   const std::vector<float> values = {1, 2, std::numeric_limits<float>::quiet_NaN()};
   CHECK_RAISES(quantile(values, 0.5), "halfstep: quantile: values[2] is nan");
   CHECK_RAISES(quantile(std::vector{1.0f}, 1.5), "p is 1.5, expected 0 to 1");

@@ -5,22 +5,13 @@
 #include <limits>
 #include <vector>
 
+#include "calibrators/range/moved.hpp"
 #include "calibrators/range/samples.hpp"
 #include "support/catch.hpp"
 #include "support/executors.hpp"
 
 using namespace halfstep;
 using namespace halfstep_tests;
-
-namespace {
-
-float moved(float average, float current, float sigma) {
-  const volatile float distance = current - average;
-  const volatile float step = sigma * distance;
-  return average + step;
-}
-
-}  // namespace
 
 TEST_CASE("a running average is set by the first batch and moved by the others") {
   const std::vector<FloatMatrix> batches = {random_matrix(7, 6, 1), random_matrix(9, 6, 2, 3), random_matrix(2, 6, 3)};

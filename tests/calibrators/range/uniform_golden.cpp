@@ -21,6 +21,7 @@
 #include "halfstep/calibrators/range/squared_error.hpp"
 #include "halfstep/kernels/quantize.hpp"
 #include "support/catch.hpp"
+#include "support/close.hpp"
 #include "support/golden.hpp"
 #include "support/with_bits.hpp"
 
@@ -28,10 +29,6 @@ using namespace halfstep;
 using namespace halfstep_tests;
 
 namespace {
-
-bool close(double value, double expected, double relative) {
-  return std::fabs(value - expected) <= relative * std::fabs(expected);
-}
 
 /// The name that the tensors of a case share: "affine_tensor.b4".
 std::string case_name(const GoldenCase& c) { return c.prefix.substr(0, c.prefix.size() - 1); }

@@ -20,7 +20,7 @@ using namespace halfstep_tests;
 namespace {
 
 /// A Hessian, and the rung that it must end on.
-struct Case {
+struct DampingCase {
   HessianAccumulator hessian;
   DampingOptions options;
   DampingRung rung;
@@ -45,7 +45,7 @@ HessianAccumulator with_corner(Index channels, float a, float b, float c) {
   return HessianAccumulator::of_matrix(h.view(), 1, 1);
 }
 
-Case make_case(std::size_t kind, std::mt19937& random) {
+DampingCase make_case(std::size_t kind, std::mt19937& random) {
   const Index channels = 2 + static_cast<Index>(random() % 30);
   const float unit = std::pow(10.0f, static_cast<float>(random() % 601) / 10.0f - 30.0f);  // 1e-30 to 1e30
   HessianAccumulator h(channels);
@@ -123,7 +123,7 @@ TEST_CASE("damping: 10000 random Hessians all end with valid codes, each on its 
   std::array<Index, 5> expected{}, found{};
   Index invalid = 0, wrong_rank = 0, wrong_first = 0;
   for (std::size_t i = 0; i < 10000; ++i) {
-    const Case c = make_case(i % kinds, random);
+    const DampingCase c = make_case(i % kinds, random);
     const Index channels = c.hessian.channels();
     const FloatMatrix w = random_matrix(3, channels, static_cast<std::uint32_t>(i));
     const auto result = gptq<Uniform<4>>(

@@ -13,6 +13,7 @@
 #include "halfstep/calibrators/range/published_fits.hpp"
 #include "halfstep/calibrators/rounding/gptq.hpp"
 #include "support/catch.hpp"
+#include "support/close.hpp"
 #include "support/golden.hpp"
 #include "support/with_bits.hpp"
 
@@ -21,16 +22,12 @@ using namespace halfstep_tests;
 
 namespace {
 
-bool close(double value, double expected, double relative, double absolute = 0) {
-  return std::fabs(value - expected) <= relative * std::fabs(expected) + absolute;
-}
-
-struct Layer {
+struct GptaqLayer {
   LoadedMatrix<float> w, quantized, original;
   HessianAccumulator own, stored;
   InputDifference own_difference, stored_difference;
 
-  explicit Layer(const Golden& file)
+  explicit GptaqLayer(const Golden& file)
       : w(file.matrix("gptaq.W")),
         quantized(file.matrix("gptaq.Xq")),
         original(file.matrix("gptaq.Xfp")),
@@ -85,7 +82,7 @@ struct Layer {
 
 TEST_CASE("golden: gptaq", "[golden]") {
   const Golden file("gptaq");
-  const Layer layer(file);
+  const GptaqLayer layer(file);
   for (const GoldenCase& c : file.cases("gptaq.*.cfg")) {
     const std::string name = c.prefix.substr(0, c.prefix.size() - 1);
     CAPTURE(name);

@@ -17,6 +17,7 @@
 #include "halfstep/calibrators/rounding/gptq.hpp"
 #include "halfstep/calibrators/rounding/row_grid.hpp"
 #include "support/catch.hpp"
+#include "support/close.hpp"
 #include "support/golden.hpp"
 #include "support/with_bits.hpp"
 
@@ -24,10 +25,6 @@ using namespace halfstep;
 using namespace halfstep_tests;
 
 namespace {
-
-bool close(double value, double expected, double relative, double absolute = 0) {
-  return std::fabs(value - expected) <= relative * std::fabs(expected) + absolute;
-}
 
 /// The published settings of a case.
 struct Config {
@@ -55,12 +52,12 @@ struct Config {
   [[nodiscard]] bool fits_during_sweep() const { return group_size > 0 && static_groups == 0; }
 };
 
-struct Layer {
+struct GptqLayer {
   LoadedMatrix<float> w;
   HessianAccumulator own, stored;
   std::vector<int> dead;
 
-  Layer(const Golden& file, const std::string& shape)
+  GptqLayer(const Golden& file, const std::string& shape)
       : w(file.matrix(shape + ".W")), own(w.cols), stored(w.cols), dead(file.values<int>(shape + ".dead")) {
     const LoadedMatrix<float> x = file.matrix(shape + ".X"), h = file.matrix(shape + ".H");
     const Index sequences = file.shape(shape + ".X").at(0), length = x.rows / sequences;
@@ -77,7 +74,7 @@ struct Layer {
 };
 
 /// dw H dw^T of a row, dead channels counting as weight 0.
-double proxy(const Layer& layer, const HessianAccumulator& h, Index row, const std::vector<float>& values) {
+double proxy(const GptqLayer& layer, const HessianAccumulator& h, Index row, const std::vector<float>& values) {
   std::vector<double> dw(static_cast<std::size_t>(layer.w.cols));
   for (Index c = 0; c < layer.w.cols; ++c) {
     const bool dead = std::find(layer.dead.begin(), layer.dead.end(), static_cast<int>(c)) != layer.dead.end();
@@ -105,7 +102,7 @@ bool is_code(const QuantizedMatrix<LevelTable<2>>& q, Index r, Index c, int expe
 }
 
 template <class Q>
-void check_rows(const Golden& file, const std::string& name, const Config& config, const Layer& layer,
+void check_rows(const Golden& file, const std::string& name, const Config& config, const GptqLayer& layer,
                 const GptqResult<Q>& result, const HessianAccumulator& h) {
   const std::vector<int> codes = file.values<int>(name + ".codes"), perm = file.values<int>(name + ".perm"),
                          fragile = file.values<int>(name + ".fragile_col");
@@ -185,7 +182,7 @@ void check_ternary(const Golden& file, const std::string& name, const GptqResult
 
 /// The published loss: that of the file to 1e-4 where no row of it is fragile, and the identity with the codes.
 template <class Q>
-void check_loss(const Golden& file, const std::string& name, const Config& config, const Layer& layer,
+void check_loss(const Golden& file, const std::string& name, const Config& config, const GptqLayer& layer,
                 const GptqResult<Q>& result, const HessianAccumulator& h) {
   const std::vector<int> fragile = file.values<int>(name + ".fragile_col");
   const std::vector<double> loss = file.values<double>(name + ".loss64");
@@ -217,7 +214,7 @@ TEST_CASE("golden: gptq", "[golden]") {
   const Golden file("gptq");
   for (const GoldenCase& shape : file.cases("*.W")) {
     const std::string prefix = shape.prefix.substr(0, shape.prefix.size() - 1);
-    const Layer layer(file, prefix);
+    const GptqLayer layer(file, prefix);
     for (const GoldenCase& c : file.cases(prefix + ".*.cfg")) {
       const std::string name = c.prefix.substr(0, c.prefix.size() - 1);
       CAPTURE(name);

@@ -60,13 +60,13 @@ void check_equal(const std::vector<Code>& expected, const Found& found) {
 }
 
 /// One case of the file.
-struct Case {
+struct VqCase {
   const Golden& g;
   std::string prefix;
   LoadedMatrix<float> w;
   std::vector<int> dk;  // dim, words asked for, words used, iterations, first seed
 
-  Case(const Golden& golden, std::string name)
+  VqCase(const Golden& golden, std::string name)
       : g(golden), prefix(std::move(name)), w(g.matrix(prefix + "W")), dk(g.values<int>(prefix + "dk")) {}
 
   [[nodiscard]] MatrixView<const float> weight() const { return {w.values.data(), w.rows, w.cols}; }
@@ -87,7 +87,7 @@ void for_each_case(Visit visit) {
   const Golden g("vq");
   for (const GoldenCase& found : g.cases("*.dk")) {
     CAPTURE(found.prefix);
-    const Case c(g, found.prefix);
+    const VqCase c(g, found.prefix);
     with_dim(c.dk.at(0), [&](auto dim) { visit(c, dim); });
   }
 }
@@ -107,7 +107,7 @@ std::pair<Book<Dim>, std::vector<std::uint8_t>> iterate(Book<Dim> book, int used
 }  // namespace
 
 TEST_CASE("golden: seeds of k-means", "[golden]") {
-  for_each_case([](const Case& c, auto dim) {
+  for_each_case([](const VqCase& c, auto dim) {
     const int used = c.dk[2];
     CHECK(words_for(c.dk[1], c.count()) == used);
     const std::vector<float> u = c.reals("u");
@@ -123,7 +123,7 @@ TEST_CASE("golden: seeds of k-means", "[golden]") {
 }
 
 TEST_CASE("golden: k-means, its codes before and after the last step, and 8 bits", "[golden]") {
-  for_each_case([](const Case& c, auto dim) {
+  for_each_case([](const VqCase& c, auto dim) {
     const auto start = c.book<dim()>("C0");
     const auto [book, stale] = iterate<dim()>(start, c.dk[2], c.samples(), c.dk[3]);
     check_close(c.reals("codebook"), book.values);
@@ -153,7 +153,7 @@ TEST_CASE("golden: k-means, its codes before and after the last step, and 8 bits
 }
 
 TEST_CASE("golden: weighted k-means", "[golden]") {
-  for_each_case([](const Case& c, auto dim) {
+  for_each_case([](const VqCase& c, auto dim) {
     const std::vector<float> h = c.reals("h");
     VectorSamples samples = c.samples();
     samples.weights = h.data();
@@ -165,7 +165,7 @@ TEST_CASE("golden: weighted k-means", "[golden]") {
 }
 
 TEST_CASE("golden: residual codebooks", "[golden]") {
-  for_each_case([](const Case& c, auto dim) {
+  for_each_case([](const VqCase& c, auto dim) {
     const std::vector<float> first = c.reals("res.C0a"), second = c.reals("res.C0b");
     const int used = static_cast<int>(first.size()) / dim();
     const auto a = k_means_from(book_of<dim()>(first), used, c.samples(), {.iterations = 6});
@@ -191,7 +191,7 @@ TEST_CASE("golden: residual codebooks", "[golden]") {
 }
 
 TEST_CASE("golden: candidate sets and their mixtures", "[golden]") {
-  for_each_case([](const Case& c, auto dim) {
+  for_each_case([](const VqCase& c, auto dim) {
     const auto book = c.book<dim()>("codebook");
     // Words that repeat the first would be candidates of their own: move them out of reach.
     auto apart = book;
@@ -209,7 +209,7 @@ TEST_CASE("golden: candidate sets and their mixtures", "[golden]") {
 }
 
 TEST_CASE("golden: products by tables", "[golden]") {
-  for_each_case([](const Case& c, auto dim) {
+  for_each_case([](const VqCase& c, auto dim) {
     const auto book = c.book<dim()>("codebook");
     const LoadedMatrix<float> x = c.g.matrix(c.prefix + "x");
     const MatrixView<const float> row(x.values.data(), 1, static_cast<Index>(x.values.size()));

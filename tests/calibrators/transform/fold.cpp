@@ -14,17 +14,17 @@ using namespace halfstep_tests;
 
 namespace {
 
-struct Layer {
+struct FoldedLayer {
   FloatMatrix weight;
   std::vector<float> bias;
   LinearView view() { return {weight.view(), bias}; }
 };
 
-Layer random_layer(Index out, Index in, std::uint32_t seed) {
+FoldedLayer random_layer(Index out, Index in, std::uint32_t seed) {
   return {random_matrix(out, in, seed), random_matrix(1, out, seed + 1000).values};
 }
 
-double output(const Layer& layer, const MatrixF& x, Index t, Index o) {
+double output(const FoldedLayer& layer, const MatrixF& x, Index t, Index o) {
   double sum = layer.bias.empty() ? 0 : static_cast<double>(layer.bias[static_cast<std::size_t>(o)]);
   for (Index c = 0; c < x.cols(); ++c) sum += static_cast<double>(x(t, c)) * static_cast<double>(layer.weight(o, c));
   return sum;
@@ -32,7 +32,7 @@ double output(const Layer& layer, const MatrixF& x, Index t, Index o) {
 
 /// The largest difference of what two layers make of two inputs. A product of n terms of size up to about 30, each
 /// rounded a few times.
-void check_same(const Layer& a, const MatrixF& xa, const Layer& b, const MatrixF& xb) {
+void check_same(const FoldedLayer& a, const MatrixF& xa, const FoldedLayer& b, const MatrixF& xb) {
   const double bound = static_cast<double>(xa.cols()) * 30 * 8 * 0x1p-24;
   for (Index t = 0; t < xa.rows(); ++t) {
     for (Index o = 0; o < a.weight.rows; ++o) CHECK(std::fabs(output(a, xa, t, o) - output(b, xb, t, o)) <= bound);
@@ -48,7 +48,7 @@ ShiftScale random_transform(Index channels) {
 TEST_CASE("consumers of transformed activations give what they gave") {
   const FloatMatrix x = random_matrix(9, 14, 5, 2);
   const ShiftScale t = random_transform(14);
-  Layer before = random_layer(6, 14, 6), after = before, bare = before, bare_before = before;
+  FoldedLayer before = random_layer(6, 14, 6), after = before, bare = before, bare_before = before;
   bare.bias.clear();
   bare_before.bias.clear();
   fold(t, {after.view(), bare.view()});
@@ -57,7 +57,7 @@ TEST_CASE("consumers of transformed activations give what they gave") {
   check_same(bare_before, plain, bare, transformed);
   CHECK(bare.bias.size() == 6);
 
-  Layer scaled = bare_before;
+  FoldedLayer scaled = bare_before;
   fold(ShiftScale{{}, t.scale}, {scaled.view()});
   CHECK(scaled.bias.empty());
   check_same(bare_before, plain, scaled, apply(ShiftScale{{}, t.scale}, x.view()));
@@ -67,14 +67,14 @@ TEST_CASE("the norm in front makes the transformed activations") {
   const ShiftScale t = random_transform(10);
   std::vector<float> gain = random_matrix(1, 10, 9).values, bias = random_matrix(1, 10, 10).values;
   const std::vector<float> old_gain = gain, old_bias = bias;
-  Layer consumer = random_layer(4, 10, 11);
-  const Layer before = consumer;
+  FoldedLayer consumer = random_layer(4, 10, 11);
+  const FoldedLayer before = consumer;
   fold(t, NormView{NormKind::layer_norm, gain, bias}, {consumer.view()});
   for (std::size_t c = 0; c < 10; ++c) {
     CHECK(gain[c] == old_gain[c] / t.scale[c]);
     CHECK(bias[c] == (old_bias[c] - t.shift[c]) / t.scale[c]);
   }
-  Layer alone = before;
+  FoldedLayer alone = before;
   fold(t, {alone.view()});
   CHECK(consumer.weight.values == alone.weight.values);
   CHECK(consumer.bias == alone.bias);
@@ -90,9 +90,9 @@ TEST_CASE("the norm in front makes the transformed activations") {
 TEST_CASE("the linear layer in front makes the transformed activations") {
   const FloatMatrix x = random_matrix(6, 8, 12);
   const ShiftScale t = random_transform(10);
-  Layer producer = random_layer(10, 8, 13), consumer = random_layer(5, 10, 14);
-  const Layer old_producer = producer, old_consumer = consumer;
-  const auto through = [&](const Layer& layer) {
+  FoldedLayer producer = random_layer(10, 8, 13), consumer = random_layer(5, 10, 14);
+  const FoldedLayer old_producer = producer, old_consumer = consumer;
+  const auto through = [&](const FoldedLayer& layer) {
     MatrixF y(6, 10);
     const MatrixF in = apply(ShiftScale{}, x.view());
     for (Index r = 0; r < 6; ++r) {
@@ -106,20 +106,20 @@ TEST_CASE("the linear layer in front makes the transformed activations") {
 
 TEST_CASE("a fold that cannot be done changes nothing") {
   const ShiftScale t{{0, 0, 0, 0.25f}, {1, 2, 1, 1}};
-  Layer consumer = random_layer(3, 4, 15);
-  const Layer before = consumer;
+  FoldedLayer consumer = random_layer(3, 4, 15);
+  const FoldedLayer before = consumer;
   std::vector<float> gain(4, 1.0f);
   const NormView rms{NormKind::rms_norm, gain};
   CHECK_RAISES(fold(t, rms, {consumer.view()}),
                "fold: a shift cannot go into an RMSNorm (it has no bias): channel 3 has shift 0.25");
   const NormView fixed{NormKind::layer_norm, gain, {}};
   CHECK_RAISES(fold(t, fixed, {consumer.view()}), "fold: a shift cannot go into a norm without a place for a bias");
-  Layer narrow = random_layer(3, 5, 16);
+  FoldedLayer narrow = random_layer(3, 5, 16);
   CHECK_RAISES(fold(t, NormView{NormKind::layer_norm, gain}, {consumer.view(), narrow.view()}),
                "fold: consumer has 5 in_features, expected 4 (channels)");
   CHECK_RAISES(fold(t, {consumer.view(), narrow.view()}), "consumer has 5 in_features, expected 4");
   CHECK_RAISES(fold(t, {LinearView{consumer.weight.view(), {}}}), "consumer has no bias and no place for one");
-  Layer producer = random_layer(4, 2, 17);
+  FoldedLayer producer = random_layer(4, 2, 17);
   CHECK_RAISES(fold(t, LinearView{producer.weight.view(), {}}, {consumer.view()}), "producer has no bias");
   CHECK_RAISES(fold(t, narrow.view(), {consumer.view()}), "expected 3 (channels)");
   CHECK(gain == std::vector<float>(4, 1.0f));
@@ -151,11 +151,11 @@ TEST_CASE("apply(x) * fold(w)^T = x * w^T in doubles") {
 
 TEST_CASE("nothing to fold into changes nothing, and no rows and one channel are layers, too") {
   fold(random_transform(3), {});
-  Layer empty = random_layer(0, 3, 41), single = random_layer(2, 1, 42);
+  FoldedLayer empty = random_layer(0, 3, 41), single = random_layer(2, 1, 42);
   empty.bias.clear();
   fold(random_transform(3), {empty.view()});
   CHECK(empty.bias.empty());
-  const Layer before = single;
+  const FoldedLayer before = single;
   fold(ShiftScale{{}, {2}}, {single.view()});
   for (Index o = 0; o < 2; ++o) CHECK(single.weight(o, 0) == 2 * before.weight(o, 0));
   CHECK(apply(random_transform(3), FloatMatrix(0, 3).view()).rows() == 0);
@@ -163,7 +163,7 @@ TEST_CASE("nothing to fold into changes nothing, and no rows and one channel are
 
 TEST_CASE("folds are the same on any number of threads") {
   const ShiftScale t = random_transform(301);
-  Layer serial = random_layer(400, 301, 43), pooled = serial;
+  FoldedLayer serial = random_layer(400, 301, 43), pooled = serial;
   ThreadPool pool(3);
   fold(t, {serial.view()});
   fold(t, {pooled.view()}, pool);
@@ -180,8 +180,8 @@ TEST_CASE("a norm's own gain and bias go into what reads it") {
       x(r, c) = normalized(r, c) * gain[static_cast<std::size_t>(c)] + bias[static_cast<std::size_t>(c)];
     }
   }
-  const Layer before = random_layer(4, 9, 47);
-  Layer after = before, fixed = before;
+  const FoldedLayer before = random_layer(4, 9, 47);
+  FoldedLayer after = before, fixed = before;
   const std::vector<float> old_gain = gain, old_bias = bias;
   CHECK_RAISES(fold_norm(NormView{NormKind::layer_norm, gain, bias}, {LinearView{fixed.weight.view(), {}}}),
                "fold_norm: consumer has no bias and no place for one");
@@ -195,7 +195,7 @@ TEST_CASE("a norm's own gain and bias go into what reads it") {
   check_same(before, x, after, apply(ShiftScale{}, normalized.view()));
 
   std::vector<float> rms_gain = old_gain;
-  Layer reader = before;
+  FoldedLayer reader = before;
   reader.bias.clear();
   fold_norm(NormView{NormKind::rms_norm, rms_gain}, {reader.view()});
   CHECK(reader.bias.empty());

@@ -21,8 +21,6 @@ using namespace halfstep_tests;
 
 namespace {
 
-MatrixView<const float> view_of(const LoadedMatrix<float>& m) { return {m.values.data(), m.rows, m.cols}; }
-
 double largest(const std::vector<float>& values) {
   double most = 0;
   for (const float value : values) most = std::max(most, std::fabs(static_cast<double>(value)));
@@ -54,8 +52,8 @@ TEST_CASE("golden: hadamard transforms of all sizes, in float and double", "[gol
   for (const GoldenCase& c : g.cases("x*")) {
     const LoadedMatrix<float> x = g.matrix(c.name);
     CHECK(hadamard_order(x.cols) > 0);
-    check_close(g, "y" + c.parts[0], apply(hadamard_rotation(x.cols), view_of(x)));
-    check_close(g, "y" + c.parts[0], apply(hadamard_rotation<double>(x.cols), view_of(x)));
+    check_close(g, "y" + c.parts[0], apply(hadamard_rotation(x.cols), x.view()));
+    check_close(g, "y" + c.parts[0], apply(hadamard_rotation<double>(x.cols), x.view()));
   }
 }
 
@@ -76,7 +74,7 @@ TEST_CASE("golden: hadamard int8 codes of rotated activations", "[golden]") {
   const Golden g("hadamard");
   const LoadedMatrix<float> x = g.matrix("q.x");
   const Uniform<8> q{g.scalar<float>("q.scale"), 128};
-  const MatrixF y = apply(hadamard_rotation(x.cols), view_of(x));
+  const MatrixF y = apply(hadamard_rotation(x.cols), x.view());
   const auto codes = g.values<std::int32_t>("q.codes");
   REQUIRE(codes.size() == static_cast<std::size_t>(y.size()));
   const double noise = 1e-5 * static_cast<double>(y.cwiseAbs().maxCoeff()) / static_cast<double>(q.scale);

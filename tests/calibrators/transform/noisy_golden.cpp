@@ -21,20 +21,18 @@ using namespace halfstep_tests;
 
 namespace {
 
-MatrixView<const float> view_of(const LoadedMatrix<float>& m) { return {m.values.data(), m.rows, m.cols}; }
-
 /// The layer's weight under the stored scales, its codes checked.
 template <int Bits>
 QuantizedMatrix<Uniform<Bits>> load_weight(const Golden& g, const std::string& prefix) {
   const LoadedMatrix<float> w = g.matrix(prefix + "w");
-  const auto fitted = quantize<Uniform<Bits>>(view_of(w), {.tiling = per_row(), .symmetry = Symmetry::symmetric});
+  const auto fitted = quantize<Uniform<Bits>>(w.view(), {.tiling = per_row(), .symmetry = Symmetry::symmetric});
   std::vector<Uniform<Bits>> quantizers;
   for (const float scale : g.values<float>(prefix + "w_scale")) {
     CHECK(static_cast<double>(fitted.quantizer(static_cast<Index>(quantizers.size())).scale) ==
           Approx(static_cast<double>(scale)).epsilon(1e-6));
     quantizers.push_back({scale, 1 << (Bits - 1)});
   }
-  auto weight = quantize_with(view_of(w), quantizers, {.tiling = per_row()});
+  auto weight = quantize_with(w.view(), quantizers, {.tiling = per_row()});
   const auto codes = g.values<std::int32_t>(prefix + "w_codes");
   REQUIRE(codes.size() == w.values.size());
   CHECK(mismatches(codes, [&](std::size_t i) {
@@ -50,7 +48,7 @@ void check_forward(const Golden& g, const std::string& prefix, const ShiftScale&
                    const QuantizedMatrix<Uniform<Bits>>& weight, const std::vector<float>& bias) {
   CAPTURE(prefix);
   const LoadedMatrix<float> x = g.matrix(prefix + "x");
-  const MatrixF noisy = apply(t, view_of(x));
+  const MatrixF noisy = apply(t, x.view());
   CHECK(mismatches(g.values<std::int32_t>(prefix + "codes"),
                    [&](std::size_t i) { return q.encode(noisy.data()[i]) - q.zero_point; }) == 0);
   const std::vector<float> folded = folded_bias(t, weight, bias);
