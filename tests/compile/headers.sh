@@ -18,6 +18,13 @@ trap 'rm -f "$list"' EXIT
 (cd "$include" && find halfstep -name '*.hpp' -path "${HALFSTEP_HEADERS:-*}" | sort) >"$list"
 [ -s "$list" ] || { echo "no header found below $include" >&2; exit 1; }
 
+if [ "${HALFSTEP_HEADERS_TOGETHER:-0}" = 1 ]; then
+  grep -v -e '/simd/[a-z]*_' -e '/openmp.hpp$' "$list" | sed 's/.*/#include "&"/' |
+    "$@" -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I "$include" -x c++ -
+  echo "all headers read together by $*"
+  exit 0
+fi
+
 # One header per process; xargs hands on the header's name as the last argument.
 export include target
 tr '\n' '\0' <"$list" | xargs -0 -n 1 -P "$jobs" sh -c '
