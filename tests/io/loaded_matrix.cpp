@@ -10,6 +10,7 @@
 namespace {
 
 namespace hs = halfstep;
+using namespace halfstep_tests;
 using halfstep_tests::check_io_error;
 using hs::IoErrorCode;
 using hs::NonFinite;

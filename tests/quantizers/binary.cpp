@@ -9,6 +9,7 @@
 #include "support/special_values.hpp"
 
 using namespace halfstep;
+using namespace halfstep_tests;
 
 namespace {
 

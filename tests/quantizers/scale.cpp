@@ -7,6 +7,7 @@
 #include "support/special_values.hpp"
 
 namespace hs = halfstep;
+using namespace halfstep_tests;
 
 namespace {
 constexpr float smallest = std::numeric_limits<float>::min();

@@ -10,6 +10,7 @@
 #include "support/special_values.hpp"
 
 namespace hs = halfstep;
+using namespace halfstep_tests;
 
 namespace {}  // namespace
 
