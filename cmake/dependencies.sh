@@ -58,6 +58,8 @@ missing_packages() {
       cli11) has_header CLI/CLI.hpp || say libcli11-dev ;;
       catch2) has_header catch2/catch.hpp || has_header catch2/catch_all.hpp || say catch2 ;;
       benchmark) has_header benchmark/benchmark.h || say libbenchmark-dev ;;
+      openblas) has_header cblas.h || say libopenblas-dev ;;
+      onednn) has_header dnnl.hpp || say libdnnl-dev ;;
       clang) has_command clang++ || say clang ;;
       clang-format) has_command clang-format || say clang-format ;;
       clang-tidy) has_command clang-tidy || say clang-tidy ;;

@@ -7,7 +7,9 @@
 #include <halfstep/simd/real_tile.hpp>
 
 #include <benchmark/benchmark.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -81,6 +83,12 @@ inline double dram_limit_gbps() {
     return best;
   }();
   return limit;
+}
+
+/// Bytes that no cache of this machine holds: twice the last level, or 128 MiB where that is not told or shared.
+inline double cold_bytes() {
+  const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return static_cast<double>(std::clamp(2 * cache, 64L << 20, 128L << 20));
 }
 
 }  // namespace halfstep_bench
