@@ -52,6 +52,10 @@ inline Peer openblas_peer() {
             openblas_set_num_threads(1);
             return [&x, &w](halfstep::MatrixF& y) {
               const int m = static_cast<int>(x.rows()), n = static_cast<int>(w.rows()), k = static_cast<int>(x.cols());
+              if (m == 1) {
+                cblas_sgemv(CblasRowMajor, CblasNoTrans, n, k, 1.0f, w.data(), k, x.data(), 1, 0.0f, y.data(), 1);
+                return;
+              }
               cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1.0f, x.data(), k, w.data(), k, 0.0f,
                           y.data(), n);
             };

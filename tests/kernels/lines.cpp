@@ -67,3 +67,25 @@ TEST_CASE("a line is also made of columns", "[lines]") {
     for (std::size_t i = 0; i < 4; ++i) CHECK(line[4 * n + i] == columns[20 * i + n]);
   }
 }
+
+TEST_CASE("the bytes of each row of byte lines add up, at their extremes too", "[lines]") {
+  for (const hs::Index count : {0, 1, 3, 256, 257, 700}) {
+    for (const int value : {-128, 127, 1}) {
+      const hs::Index line_stride = 2 * 64;
+      auto lines = random_bytes(static_cast<std::size_t>(count * line_stride + 1), 256);
+      std::int32_t expected[16], sums[16];
+      for (hs::Index n = 0; n < 16; ++n) {
+        expected[n] = sums[n] = static_cast<std::int32_t>(100 * n);
+        for (hs::Index i = 0; i < count; ++i) {
+          for (hs::Index j = 0; j < 4; ++j) {
+            std::uint8_t& byte = lines[static_cast<std::size_t>(i * line_stride + 4 * n + j)];
+            if (n % 2 == 0) byte = static_cast<std::uint8_t>(value);
+            expected[n] += static_cast<std::int8_t>(byte);
+          }
+        }
+      }
+      hs::add_line_sums(lines.data(), line_stride, count, sums);
+      for (std::size_t n = 0; n < 16; ++n) REQUIRE(sums[n] == expected[n]);
+    }
+  }
+}

@@ -60,6 +60,23 @@ TEST_CASE("8-bit codebooks become byte planes, exactly, and multiply as any weig
   check_pack<2, 16>(70, 40);
   check_pack<1, 7>(16, 24);
   check_pack<4, 16>(1, 12);
+  check_pack<4, 256>(48, 160);  // whole lane tiles, whose words go straight to their lines
+  check_pack<4, 13>(37, 80);
+}
+
+TEST_CASE("words that fill whole lines are packed as any others", "[codebook]") {
+  const FloatMatrix w = random_matrix(48, 144, 39);
+  const MatrixF x = random_eigen(3, 144, 40);
+  for (const Tiling& tiling :
+       {per_tensor(), Tiling{0, 48, {}}, Tiling{16, 16, {}}, Tiling{24, 144, {}}, Tiling{0, 24, {}}}) {
+    CAPTURE(tiling.tile_rows, tiling.tile_cols);
+    const auto books = in_bytes(random_codebooks<8, 256>(granule_count(tiling, {48, 144}), 41));
+    const auto codes = quantize_vectors(w.view(), books, tiling);
+    const PackedMatrix packed = pack(codes);
+    CHECK(difference(decode_packed(packed), dequantize(codes)) == "");
+    CHECK(difference(matmul(x, packed), reference_product(encode(x, Activation{}, packed.layout().group), packed)) ==
+          "");
+  }
 }
 
 TEST_CASE("matrices without rows or columns can be packed", "[codebook]") {

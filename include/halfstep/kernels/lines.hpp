@@ -11,6 +11,7 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/matrix_view.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -32,6 +33,20 @@ inline void rows_to_byte_lines(const std::uint8_t* rows, Index row_stride, Index
                                Index line_stride) {
   for (Index i = 0; i < k; i += 4, lines += line_stride) {
     for (Index n = 0; n < lane_tile_rows; ++n) store_four(lines + 4 * n, load_four(rows + n * row_stride + i));
+  }
+}
+
+/// Adds to `sums[n]` the signed bytes of row n < 16 in `count` byte lines.
+inline void add_line_sums(const std::uint8_t* lines, Index line_stride, Index count, std::int32_t* sums) {
+  constexpr Index most = 256;  // lines of a sum in 16 bits: 256 * 128 fits
+  for (; count > 0; count -= most, lines += most * line_stride) {
+    std::int16_t columns[64] = {};
+    for (Index i = 0; i < std::min(count, most); ++i) {
+      const std::uint8_t* const line = lines + i * line_stride;
+      for (Index j = 0; j < 64; ++j)
+        columns[j] = static_cast<std::int16_t>(columns[j] + static_cast<std::int8_t>(line[j]));
+    }
+    for (Index j = 0; j < 64; ++j) sums[j / 4] += columns[j];
   }
 }
 

@@ -40,25 +40,67 @@ class VectorTilePacker {
         plane_(plane),
         layout_(packed.layout()),
         writer_(packed),
-        codes_(static_cast<std::size_t>(matrix.vectors())),
+        codes_(static_cast<std::size_t>(lane_tile_rows * matrix.vectors())),
         row_(static_cast<std::size_t>(matrix.cols())),
-        bytes_(AlignedBuffer<std::uint8_t>::zeros(lane_tile_rows * layout_.padded_k())) {}
+        bytes_(AlignedBuffer<std::uint8_t>::zeros(lane_tile_rows * stride())) {}
 
   void pack_tile(Index t) {
-    const Index stride = layout_.padded_k();
+    if (words_fill_lines(t)) return write_words(t);
     for (Index i = 0; i < lane_tile_rows; ++i) {
       const Index n = t * lane_tile_rows + i;
-      std::uint8_t* const bytes = bytes_.data() + i * stride;
+      std::uint8_t* const bytes = bytes_.data() + i * stride();
       if (n < rows_) {
         pack_row(n, bytes);
       } else {
         pad_row(n, bytes);
       }
     }
-    rows_to_byte_lines(bytes_.data(), stride, stride, writer_.lines(plane_, t, 0), writer_.line_stride(t));
+    rows_to_byte_lines(bytes_.data(), stride(), layout_.padded_k(), writer_.lines(plane_, t, 0),
+                       writer_.line_stride(t));
   }
 
  private:
+  /// 16 rows a power of two apart would share their places in cache.
+  [[nodiscard]] Index stride() const { return layout_.padded_k() + 64; }
+
+  /// Whether lines can be written word by word: whole words of 4 bytes, no padding, and one codebook for all 16 rows.
+  [[nodiscard]] bool words_fill_lines(Index t) const {
+    const Index first = t * lane_tile_rows, last = first + lane_tile_rows - 1;
+    return Dim % 4 == 0 && layout_.k > 0 && layout_.is_plain() && layout_.padded_k() == layout_.k && last < rows_ &&
+           matrix_.grid().granule(first_row_ + first, 0) == matrix_.grid().granule(first_row_ + last, 0);
+  }
+
+  /// Each code of 16 rows straight to its lines.
+  void write_words(Index t) {
+    const Index n0 = t * lane_tile_rows, vectors = matrix_.vectors(), line_stride = writer_.line_stride(t);
+    for (Index i = 0; i < lane_tile_rows; ++i) matrix_.unpack_words(first_row_ + n0 + i, codes_.data() + i * vectors);
+    Index g = 0;
+    matrix_.for_each_run(first_row_ + n0, [&](Index granule, Index first, Index count) {
+      const auto& codebook = matrix_.quantizer(granule);
+      std::uint8_t* const lines = writer_.lines(plane_, t, first * Dim);
+      write_run(codebook, first, count, lines, line_stride);
+      std::int32_t sums[lane_tile_rows] = {};
+      add_line_sums(lines, line_stride, count * Dim / 4, sums);
+      for (Index i = 0; i < lane_tile_rows; ++i) set_group(n0 + i, g, sums[i], codebook.scale);
+      ++g;
+    });
+  }
+
+  /// The words of codes [first, first + count) of 16 rows.
+  void write_run(const Int8Codebook<Dim, Words>& codebook, Index first, Index count, std::uint8_t* lines,
+                 Index line_stride) const {
+    const Index vectors = matrix_.vectors();
+    for (Index v = first; v < first + count; ++v) {
+      for (Index i = 0; i < lane_tile_rows; ++i) {
+        const std::int8_t* const word = codebook.word(codes_[static_cast<std::size_t>(i * vectors + v)]);
+        for (Index part = 0; part < Dim / 4; ++part) {
+          std::memcpy(lines + part * line_stride + 4 * i, word + 4 * part, 4);
+        }
+      }
+      lines += Dim / 4 * line_stride;
+    }
+  }
+
   void decode_row(Index n) {
     matrix_.unpack_words(n, codes_.data());
     matrix_.for_each_run(n, [&](Index granule, Index first, Index count) {
