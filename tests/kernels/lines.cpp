@@ -68,6 +68,31 @@ TEST_CASE("a line is also made of columns", "[lines]") {
   }
 }
 
+TEST_CASE("quarter lines hold sixteen k of sixteen rows, and become nibble lines", "[lines]") {
+  for (const hs::Index k : {0, 16, 48}) {
+    const hs::Index row_stride = k + 3, tiles = 3, line_stride = tiles * 64;
+    std::vector<std::uint8_t> lines(static_cast<std::size_t>(k / 16 * line_stride), 0xee), nibbles(2 * lines.size());
+    std::vector<std::uint8_t> expected(nibbles.size());
+    for (hs::Index t = 0; t < tiles; ++t) {
+      auto rows = random_bytes(static_cast<std::size_t>(16 * row_stride), 4);
+      rows[0] = static_cast<std::uint8_t>(t);
+      hs::rows_to_quarter_lines(rows.data(), row_stride, k, lines.data() + t * 64, line_stride);
+      hs::rows_to_nibble_lines(rows.data(), row_stride, k, expected.data() + t * 64, line_stride);
+      for (hs::Index n = 0; n < 16; ++n) {
+        std::vector<std::uint8_t> row(static_cast<std::size_t>(k));
+        hs::quarter_lines_to_row(lines.data() + t * 64, line_stride, n, k, row.data());
+        for (hs::Index i = 0; i < k; ++i) {
+          const std::uint8_t byte = lines[static_cast<std::size_t>(i / 16 * line_stride + t * 64 + n * 4 + i % 4)];
+          REQUIRE((byte >> (i % 16 / 4 * 2) & 3) == rows[static_cast<std::size_t>(n * row_stride + i)]);
+          REQUIRE(row[static_cast<std::size_t>(i)] == rows[static_cast<std::size_t>(n * row_stride + i)]);
+        }
+      }
+    }
+    hs::quarter_lines_to_nibble_lines(lines.data(), k, tiles, nibbles.data());
+    CHECK(nibbles == expected);
+  }
+}
+
 TEST_CASE("the bytes of each row of byte lines add up, at their extremes too", "[lines]") {
   for (const hs::Index count : {0, 1, 3, 256, 257, 700}) {
     for (const int value : {-128, 127, 1}) {

@@ -167,6 +167,10 @@ TEST_CASE("few bits stay few, and a zero that all share vanishes", "[pack]") {
   CHECK(affine.has_zeros());
   CHECK(affine.zeros_are_integers());
   CHECK(affine.bits_per_weight() == 4 + 3 * 32.0 / 64);
+  const auto two = hs::pack(hs::quantize<hs::Uniform<2>>(w, {.tiling = hs::per_group(64)}));
+  CHECK(two.storage() == hs::WeightStorage::quarters);
+  CHECK(two.bits_per_weight() == 2 + 3 * 32.0 / 64);
+  CHECK(hs::pack(hs::quantize<hs::Ternary>(w)).storage() == hs::WeightStorage::quarters);
   CHECK(hs::pack(hs::quantize<hs::Uniform<5>>(w)).storage() == hs::WeightStorage::bytes);
   CHECK(hs::pack(hs::quantize<WarpQuantizer<4>>(w, {.tiling = hs::per_row()})).storage() == hs::WeightStorage::bytes);
   // Parameters of one granule are always shared.

@@ -50,9 +50,7 @@ struct BlockPlan {
 
   [[nodiscard]] int product_count() const { return rows.x.plane_count * w.plane_count(); }
   /// Whether the kernel reads 4-bit codes in the packed lines, with no panel in between.
-  [[nodiscard]] bool reads_nibbles() const {
-    return w.storage() == WeightStorage::nibbles && tile.multiply_nibbles != nullptr;
-  }
+  [[nodiscard]] bool reads_nibbles() const { return w.shares_lines() && tile.multiply_nibbles != nullptr; }
   /// Whether each group is one piece, so that its sums need not be kept for more than a row tile.
   [[nodiscard]] bool is_one_piece() const { return w.layout().padded_length(0) <= panel_k; }
   [[nodiscard]] bool is_one_group() const { return w.layout().groups() == 1; }
@@ -61,6 +59,7 @@ struct BlockPlan {
 /// Scratch memory of one worker.
 struct BlockScratch {
   std::array<void*, 2> panel{};         ///< of each plane of the weight
+  std::uint8_t* nibbles = nullptr;      ///< of a piece of quarter lines
   std::array<std::int32_t*, 4> dots{};  ///< `[rows, 64]` for each pair of planes: of a row tile, or of all rows
   std::array<double*, 4> wide{};        ///< the same over several pieces of K, where they may pass int32
   float* sums = nullptr;                ///< `[rows, 64]`: of a row tile, or of all rows
@@ -72,6 +71,9 @@ struct BlockScratch {
     const Index k = std::min(plan.panel_k, plan.w.layout().padded_length(0));
     for (std::size_t r = 0; r < static_cast<std::size_t>(plan.w.plane_count()); ++r) {
       scratch.panel[r] = workspace.take<std::uint8_t>(k * columns * plan.tile.panel_bytes_per_k).data();
+    }
+    if (plan.w.storage() == WeightStorage::quarters) {
+      scratch.nibbles = workspace.take<std::uint8_t>(k * columns / 2).data();
     }
     const Index dot_rows = plan.is_one_piece() ? plan.tile.max_rows : rows;
     const bool is_wide = !plan.in_integers && !plan.is_one_piece();
@@ -131,14 +133,18 @@ class BlockProduct {
   [[nodiscard]] std::array<const void*, 2> fill_panels(const Piece& piece) const {
     const Index tiles = plan_.w.tiles(piece.block);
     std::array<const void*, 2> panels{};
+    const bool is_quarters = plan_.w.storage() == WeightStorage::quarters;
+    if (is_quarters) {
+      quarter_lines_to_nibble_lines(plan_.w.lines(0, piece.block, piece.k), piece.length, tiles, scratch_.nibbles);
+    }
     for (int r = 0; r < plan_.w.plane_count(); ++r) {
       const auto at = static_cast<std::size_t>(r);
-      const std::uint8_t* lines = plan_.w.lines(r, piece.block, piece.k);
+      const std::uint8_t* lines = is_quarters ? scratch_.nibbles : plan_.w.lines(r, piece.block, piece.k);
       void* const panel = scratch_.panel[at];
       panels[at] = panel;
       if (plan_.reads_nibbles()) {
         panels[at] = lines;
-      } else if (plan_.w.storage() == WeightStorage::nibbles) {
+      } else if (plan_.w.shares_lines()) {
         plan_.tile.fill_from_nibbles(lines, piece.length, tiles, plan_.w.code_values(r).data(), panel);
       } else if (plan_.tile.fill_from_bytes != nullptr) {
         plan_.tile.fill_from_bytes(lines, piece.length, tiles, panel);

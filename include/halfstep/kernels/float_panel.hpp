@@ -71,9 +71,10 @@ struct BytePlaneReader {
   }
 };
 
-/// 4-bit codes with a table, eight k to a line.
-struct NibbleReader {
-  static constexpr int per_line = 8;
+/// Codes of 2 or 4 bits with a table: 16 or eight k to a line.
+template <int Bits>
+struct CodeReader {
+  static constexpr int per_line = 32 / Bits;
   const std::uint8_t* lines = nullptr;
   std::array<float, 16> levels{};
 
@@ -81,7 +82,8 @@ struct NibbleReader {
   void read(Index offset, Index first, Write&& write) const {
     const simd::IntBatch words = LineWords(lines + offset).rows(first);
     for (int i = 0; i < per_line; ++i) {
-      const simd::IntBatch code = simd::shift_right_logical(words, i < 4 ? 8 * i : 8 * i - 28) & simd::IntBatch(15);
+      const int at = 8 * (i % 4) + Bits * (i / 4);
+      const simd::IntBatch code = simd::shift_right_logical(words, at) & simd::IntBatch((1 << Bits) - 1);
       write(i, simd::lookup<16>(levels.data(), code));
     }
   }
@@ -120,6 +122,17 @@ void fill_lane_tile(const Reader& reader, Index line_stride, Index count, const 
   }
 }
 
+/// What the codes of nibbles and quarters stand for, all planes together.
+[[nodiscard]] inline std::array<float, 16> code_levels(const PackedMatrix& w) {
+  std::array<float, 16> levels{};
+  for (std::size_t code = 0; code < levels.size(); ++code) {
+    for (int p = 0; p < w.plane_count(); ++p) {
+      levels[code] += simd::pinned(w.plane_weight(p) * static_cast<float>(w.code_values(p)[code]));
+    }
+  }
+  return levels;
+}
+
 /// The same for a run of `count` k within one group, from position `k` of the laid-out K axis on, a multiple of 16 from
 /// the start of the group.
 inline void fill_lane_tile_from(const PackedMatrix& w, Index b, Index t, Index k, Index count,
@@ -127,16 +140,10 @@ inline void fill_lane_tile_from(const PackedMatrix& w, Index b, Index t, Index k
   const Index stride = w.line_stride(b);
   const auto lines = [&](int p) { return w.lines(p, b, k) + t * 64; };
   switch (w.storage()) {
-    case WeightStorage::nibbles: {
-      NibbleReader reader{lines(0)};
-      for (std::size_t code = 0; code < 16; ++code) {
-        for (int p = 0; p < w.plane_count(); ++p) {
-          const auto value = static_cast<float>(w.code_values(p)[code]);
-          reader.levels[code] += simd::pinned(w.plane_weight(p) * value);
-        }
-      }
-      return fill_lane_tile(reader, stride, count, scales, panel);
-    }
+    case WeightStorage::nibbles:
+      return fill_lane_tile(CodeReader<4>{lines(0), code_levels(w)}, stride, count, scales, panel);
+    case WeightStorage::quarters:
+      return fill_lane_tile(CodeReader<2>{lines(0), code_levels(w)}, stride, count, scales, panel);
     case WeightStorage::minifloats:
       return fill_lane_tile(MinifloatReader{lines(0), w.minifloat()}, stride, count, scales, panel);
     case WeightStorage::bytes:

@@ -6,6 +6,9 @@
 ///     byte line j:    n0: k 4j..4j+3 | n1: k 4j..4j+3 | ... | n15                 64 bytes
 ///     nibble line j:  n0: (k 8j | k 8j+4 << 4) (k 8j+1 | k 8j+5 << 4) ... | n1 ...  64 bytes for 16 x 8 codes
 ///
+///     quarter line j: 2-bit codes: n0: (k 16j | k 16j+4 << 2 | k 16j+8 << 4 | k 16j+12 << 6) ...   64 bytes for 16 x
+///     16
+///
 /// `k` is a multiple of 16 throughout, `line_stride` the distance in bytes between lines of the same lane tile.
 
 #include "halfstep/config.hpp"
@@ -61,6 +64,30 @@ inline void rows_to_nibble_lines(const std::uint8_t* rows, Index row_stride, Ind
   }
 }
 
+/// 16 rows of `k` codes below 4 into quarter lines.
+inline void rows_to_quarter_lines(const std::uint8_t* rows, Index row_stride, Index k, std::uint8_t* lines,
+                                  Index line_stride) {
+  for (Index i = 0; i < k; i += 16, lines += line_stride) {
+    for (Index n = 0; n < lane_tile_rows; ++n) {
+      const std::uint8_t* row = rows + n * row_stride + i;
+      store_four(lines + 4 * n,
+                 load_four(row) | load_four(row + 4) << 2 | load_four(row + 8) << 4 | load_four(row + 12) << 6);
+    }
+  }
+}
+
+/// `k` k of `tiles` lane tiles side by side: each quarter line becomes two nibble lines.
+inline void quarter_lines_to_nibble_lines(const std::uint8_t* lines, Index k, Index tiles, std::uint8_t* nibbles) {
+  const Index step = tiles * 64;
+  for (Index i = 0; i < k; i += 16, lines += step, nibbles += 2 * step) {
+    for (Index j = 0; j < step; ++j) {
+      const std::uint8_t codes = lines[j];
+      nibbles[j] = static_cast<std::uint8_t>((codes & 3) | (codes & 12) << 2);
+      nibbles[j + step] = static_cast<std::uint8_t>((codes >> 4 & 3) | (codes >> 2 & 48));
+    }
+  }
+}
+
 /// 4 columns of 16 bytes each (k, k + 1, k + 2, k + 3 of 16 rows) into one byte line.
 inline void columns_to_byte_line(const std::uint8_t* columns, Index column_stride, std::uint8_t* line) {
   std::uint32_t words[lane_tile_rows];
@@ -83,6 +110,14 @@ inline void nibble_lines_to_row(const std::uint8_t* lines, Index line_stride, In
     const std::uint32_t word = load_four(lines + 4 * n);
     store_four(row + i, word & 0x0f0f0f0fu);
     store_four(row + i + 4, word >> 4 & 0x0f0f0f0fu);
+  }
+}
+
+/// Row `n` < 16 out of quarter lines, `k` codes.
+inline void quarter_lines_to_row(const std::uint8_t* lines, Index line_stride, Index n, Index k, std::uint8_t* row) {
+  for (Index i = 0; i < k; i += 16, lines += line_stride) {
+    const std::uint32_t word = load_four(lines + 4 * n);
+    for (Index part = 0; part < 4; ++part) store_four(row + i + 4 * part, word >> (2 * part) & 0x03030303u);
   }
 }
 

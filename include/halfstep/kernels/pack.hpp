@@ -55,6 +55,11 @@ class TilePacker {
       rows_to_nibble_lines(codes_.data(), stride(), layout_.padded_k(), writer_.lines(0, t, 0), writer_.line_stride(t));
       return;
     }
+    if (packed_.storage() == WeightStorage::quarters) {
+      rows_to_quarter_lines(codes_.data(), stride(), layout_.padded_k(), writer_.lines(0, t, 0),
+                            writer_.line_stride(t));
+      return;
+    }
     for (int p = 0; p < packed_.plane_count(); ++p) {
       rows_to_byte_lines(plane(p), stride(), layout_.padded_k(), writer_.lines(p, t, 0), writer_.line_stride(t));
     }

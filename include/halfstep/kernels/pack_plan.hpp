@@ -88,7 +88,8 @@ class PackPlan {
   [[nodiscard]] const PlaneMaps& shared_maps() const { return shared_maps_; }
   [[nodiscard]] WeightStorage storage() const {
     if constexpr (HasMinifloatCode<Q>) return WeightStorage::minifloats;
-    return Q::bits <= 4 && is_shared_ ? WeightStorage::nibbles : WeightStorage::bytes;
+    if (Q::bits > 4 || !is_shared_) return WeightStorage::bytes;
+    return Q::bits <= 2 ? WeightStorage::quarters : WeightStorage::nibbles;
   }
   [[nodiscard]] KLayout layout() const { return KLayout(matrix_.cols(), order_.group); }
 

@@ -12,6 +12,7 @@
 ///
 /// `bytes`: a line is 16 x 4 values of s8. `nibbles`: a line is 16 rows x 8 k of 4-bit codes; the low nibble of byte
 /// 4 n + i is k = i, the high nibble k = 4 + i, and a table of 16 s8 values per plane gives the codes their meaning.
+/// `quarters`: a line is 16 rows x 16 k of 2-bit codes, four to a byte in the same way (kernels/lines.hpp).
 /// `minifloats`: a line is 16 x 4 codes of 8-bit floating-point numbers. Those meet activations that are kept in float.
 /// K is laid out by `KLayout`; padding holds zero bits, and meets activations that are 0, or none.
 
@@ -32,7 +33,12 @@
 namespace halfstep::inline HALFSTEP_ABI {
 
 /// How the codes of a packed matrix are stored.
-enum class WeightStorage { bytes, nibbles, minifloats };
+enum class WeightStorage { bytes, nibbles, quarters, minifloats };
+
+/// How many codes stand in a byte.
+[[nodiscard]] constexpr int codes_per_byte(WeightStorage storage) {
+  return storage == WeightStorage::quarters ? 4 : storage == WeightStorage::nibbles ? 2 : 1;
+}
 
 /// A weight `[out_features, in_features]` in kernel order:
 /// `value(n, k) = scale(g, n) * (sum_p weight_p * plane_p(n, k) - zero(g, n))`, g the group of k; for minifloats
@@ -61,8 +67,8 @@ class PackedMatrix {
     code_values_ = {};
     largest_value_ = 128;
     input_order_.clear();
-    plane_bytes_ = padded_rows() * layout.padded_k() / (storage == WeightStorage::nibbles ? 2 : 1);
-    data_.reset(storage == WeightStorage::nibbles ? plane_bytes_ : plane_count * plane_bytes_);
+    plane_bytes_ = padded_rows() * layout.padded_k() / codes_per_byte(storage);
+    data_.reset(shares_lines() ? plane_bytes_ : plane_count * plane_bytes_);
     scale_.reset(layout.groups() * padded_rows());
     zero_.reset(layout.groups() * padded_rows());
     sum_.reset(storage == WeightStorage::minifloats ? 0 : plane_count * layout.groups() * padded_rows());
@@ -76,6 +82,8 @@ class PackedMatrix {
   [[nodiscard]] Shape shape() const { return {rows_, layout_.k}; }
   [[nodiscard]] const KLayout& layout() const { return layout_; }
   [[nodiscard]] WeightStorage storage() const { return storage_; }
+  /// Whether lines hold codes of a few bits, which all planes share.
+  [[nodiscard]] bool shares_lines() const { return codes_per_byte(storage_) > 1; }
   [[nodiscard]] int plane_count() const { return plane_count_; }
   [[nodiscard]] float plane_weight(int p) const { return plane_weight_[static_cast<std::size_t>(p)]; }
   /// Rows rounded up to whole lane tiles.
@@ -88,14 +96,14 @@ class PackedMatrix {
   }
 
   /// Lines of column block b of plane p, from byte k of the laid-out K axis on (a multiple of the bytes of a line). The
-  /// planes of nibble codes share their lines.
+  /// planes of nibbles and quarters share their lines.
   [[nodiscard]] const std::uint8_t* lines(int p, Index b, Index k) const { return data_.data() + line_offset(p, b, k); }
   /// Bytes from a line to the next one of the same lane tile of column block b.
   [[nodiscard]] Index line_stride(Index b) const { return tiles(b) * 64; }
 
   /// How many codes there are, where a code means the same in all granules; 0 where that depends on the granule.
   [[nodiscard]] int level_count() const { return level_count_; }
-  /// The s8 value that each code stands for in plane p, where all granules agree (nibble codes always do).
+  /// The s8 value that each code stands for in plane p, where all granules agree (nibbles and quarters always do).
   [[nodiscard]] const std::array<std::int8_t, 256>& code_values(int p) const {
     return code_values_[static_cast<std::size_t>(p)];
   }
@@ -133,22 +141,25 @@ class PackedMatrix {
   /// The s8 value of plane p at (n, k), k a position of K; of minifloats the byte of the code. For references and
   /// inspection.
   [[nodiscard]] int plane_value(int p, Index n, Index k) const {
-    if (storage_ == WeightStorage::nibbles) return code_values(p)[nibble_code(n, k)];
+    if (shares_lines()) return code_values(p)[packed_code(n, k)];
     const Index at = layout_.position(k);
     return static_cast<std::int8_t>(lines(p, n / block_rows, at / 4 * 4)[offset_in_line(n) + at % 4]);
   }
-  /// The 4-bit code at (n, k) of nibble storage.
-  [[nodiscard]] std::uint8_t nibble_code(Index n, Index k) const {
-    const Index at = layout_.position(k);
-    const std::uint8_t byte = lines(0, n / block_rows, at / 8 * 8)[offset_in_line(n) + at % 4];
-    return static_cast<std::uint8_t>(byte >> (at % 8 / 4 * 4) & 15);
+  /// The code at (n, k) of nibbles or quarters.
+  [[nodiscard]] std::uint8_t packed_code(Index n, Index k) const {
+    const int per_byte = codes_per_byte(storage_), bits = 8 / per_byte;
+    const Index at = layout_.position(k), per_line = 4 * per_byte;
+    const int byte = lines(0, n / block_rows, at / per_line * per_line)[offset_in_line(n) + at % 4];
+    return static_cast<std::uint8_t>(byte >> (at % per_line / 4 * bits) & ((1 << bits) - 1));
   }
-  /// Row n of plane p as it is laid out, `layout().padded_k()` bytes: s8 values, or the codes of nibble storage.
+  /// Row n of plane p as it is laid out, `layout().padded_k()` bytes: s8 values, or the codes of nibbles and quarters.
   void read_row(int p, Index n, std::uint8_t* row) const {
     const Index block = n / block_rows;
     const std::uint8_t* const first = lines(p, block, 0) + n % block_rows / tile_rows * 64;
     if (storage_ == WeightStorage::nibbles) {
       nibble_lines_to_row(first, line_stride(block), n % tile_rows, layout_.padded_k(), row);
+    } else if (storage_ == WeightStorage::quarters) {
+      quarter_lines_to_row(first, line_stride(block), n % tile_rows, layout_.padded_k(), row);
     } else {
       byte_lines_to_row(first, line_stride(block), n % tile_rows, layout_.padded_k(), row);
     }
@@ -175,7 +186,7 @@ class PackedMatrix {
   [[nodiscard]] static Index offset_in_line(Index n) { return n % block_rows / tile_rows * 64 + n % tile_rows * 4; }
   [[nodiscard]] Index line_offset(int p, Index b, Index k) const {
     const Index in_plane = b * block_rows * layout_.padded_k() + k * tiles(b) * tile_rows;
-    return storage_ == WeightStorage::nibbles ? in_plane / 2 : p * plane_bytes_ + in_plane;
+    return shares_lines() ? in_plane / codes_per_byte(storage_) : p * plane_bytes_ + in_plane;
   }
 
   Index rows_ = 0;

@@ -58,7 +58,7 @@ class PlaneInverse {
 /// Calls `visit(n, planes)` for each row of a packed weight, `planes[p]` being its bytes as they are laid out along K.
 template <class Visit>
 void for_each_packed_row(const PackedMatrix& packed, Visit&& visit) {
-  const int planes = packed.storage() == WeightStorage::nibbles ? 1 : packed.plane_count();
+  const int planes = packed.shares_lines() ? 1 : packed.plane_count();
   std::array<std::vector<std::uint8_t>, 2> rows;
   for (std::vector<std::uint8_t>& row : rows) row.resize(static_cast<std::size_t>(packed.layout().padded_k()));
   for (Index n = 0; n < packed.rows(); ++n) {
@@ -68,7 +68,8 @@ void for_each_packed_row(const PackedMatrix& packed, Visit&& visit) {
 }
 
 /// The codes that a packed weight was made from, `[out_features, in_features]`, columns in file order. Where several
-/// codes share a value, bytes give the lowest of them (4-bit codes and minifloats are kept as they are). Class: exact.
+/// codes share a value, bytes give the lowest of them (codes of up to 4 bits and minifloats are kept as they are).
+/// Class: exact.
 ///
 /// Errors: a weight in which codes mean other integers from granule to granule: `unpack(packed, like)` knows them.
 [[nodiscard]] inline MatrixU8 unpack_codes(const PackedMatrix& packed) {
