@@ -48,6 +48,7 @@
 #include "halfstep/quantizers/vector_quantizer.hpp"
 
 // kernels: codes in and out of matrices, packing, products
+#include "halfstep/kernels/blocking.hpp"
 #include "halfstep/kernels/dense_product.hpp"
 #include "halfstep/kernels/dyadic.hpp"
 #include "halfstep/kernels/encode_codes.hpp"

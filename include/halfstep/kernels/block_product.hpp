@@ -25,13 +25,6 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
-/// Sizes of the pieces that a product is cut into. The defaults suit caches from 32 KiB (L1) and 256 KiB (L2) on.
-struct Blocking {
-  Index rows = 256;      ///< rows that share one filled panel
-  Index panel_k = 2048;  ///< K of a panel at most; a multiple of 16, at most 65536, so that int32 sums cannot overflow
-  friend constexpr bool operator==(const Blocking&, const Blocking&) = default;
-};
-
 /// Activations as a tile kernel reads them: rows of each plane, prepared where the kernel wants that.
 struct PreparedRows {
   EncodedRows x;

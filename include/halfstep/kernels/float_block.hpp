@@ -13,7 +13,7 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/workspace.hpp"
-#include "halfstep/kernels/block_product.hpp"
+#include "halfstep/kernels/blocking.hpp"
 #include "halfstep/kernels/float_panel.hpp"
 #include "halfstep/kernels/float_rows.hpp"
 #include "halfstep/kernels/float_tile.hpp"

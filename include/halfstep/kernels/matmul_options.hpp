@@ -9,7 +9,7 @@
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/vector_view.hpp"
 #include "halfstep/kernels/activation.hpp"
-#include "halfstep/kernels/block_product.hpp"
+#include "halfstep/kernels/blocking.hpp"
 #include "halfstep/kernels/epilogue.hpp"
 #include "halfstep/kernels/k_layout.hpp"
 #include "halfstep/kernels/packed_matrix.hpp"
@@ -21,13 +21,13 @@ namespace halfstep::inline HALFSTEP_ABI {
 
 /// `y = epilogue(x * w^T + bias) + residual`, and how. Not a template: any scalar quantizer converts to `Activation`.
 struct MatmulOptions {
-  Activation activation = {};             ///< how float activations are encoded; 8 bits fitted to each row by default
-  VectorView bias = {};                   ///< `[out_features]`, or empty
-  Epilogue epilogue = {};                 ///< applied after the bias
-  MatrixView<const float> residual = {};  ///< `[tokens, out_features]`, added last; may be the output itself
-  ExecutorRef executor = {};              ///< results do not depend on it
-  Blocking blocking = {};                 ///< nor on this
-  const TileKernel* tile = nullptr;       ///< nor on this; null: the best that this translation unit was compiled for
+  Activation activation = {};              ///< how float activations are encoded; 8 bits fitted to each row by default
+  VectorView bias = {};                    ///< `[out_features]`, or empty
+  Epilogue epilogue = {};                  ///< applied after the bias
+  MatrixView<const float> residual = {};   ///< `[tokens, out_features]`, added last; may be the output itself
+  ExecutorRef executor = {};               ///< results do not depend on it
+  Blocking blocking = default_blocking();  ///< nor on this
+  const TileKernel* tile = nullptr;        ///< nor on this; null: the best that this translation unit was compiled for
 };
 
 /// Refuses a blocking that a product cannot use.

@@ -9,6 +9,7 @@
 #include "halfstep/core/parallel_for.hpp"
 #include "halfstep/core/workspace.hpp"
 #include "halfstep/kernels/block_product.hpp"
+#include "halfstep/kernels/blocking.hpp"
 #include "halfstep/kernels/combine.hpp"
 #include "halfstep/kernels/encoded_matrix.hpp"
 #include "halfstep/kernels/float_block.hpp"

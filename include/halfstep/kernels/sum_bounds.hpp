@@ -10,7 +10,7 @@
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/kernels/activation.hpp"
-#include "halfstep/kernels/block_product.hpp"
+#include "halfstep/kernels/blocking.hpp"
 #include "halfstep/kernels/encoded_matrix.hpp"
 #include "halfstep/kernels/packed_matrix.hpp"
 #include "halfstep/kernels/reference_product.hpp"
