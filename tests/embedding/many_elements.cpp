@@ -11,16 +11,16 @@ namespace hs = halfstep;
 
 namespace {
 
-constexpr hs::Index rows = (hs::Index{1} << 21) + 3, cols = 1031;  // 2.16e9 elements
-static_assert(rows * cols > (hs::Index{1} << 31));
+constexpr hs::Index many_rows = (hs::Index{1} << 21) + 3, many_cols = 1031;  // 2.16e9 elements
+static_assert(many_rows * many_cols > (hs::Index{1} << 31));
 
 }  // namespace
 
 TEST_CASE("extremes of more than 2^31 elements", "[slow]") {
-  std::vector<float> row(cols, 0.5f);
+  std::vector<float> row(many_cols, 0.5f);
   row[1030] = -3;
-  const hs::MatrixView<const float> all(row.data(), rows, cols, 0, 1);
-  CHECK(all.size() == rows * cols);
+  const hs::MatrixView<const float> all(row.data(), many_rows, many_cols, 0, 1);
+  CHECK(all.size() == many_rows * many_cols);
   hs::ThreadPool pool(2);
   hs::MinMax extremes;
   extremes.observe(all, pool);
@@ -29,24 +29,24 @@ TEST_CASE("extremes of more than 2^31 elements", "[slow]") {
 }
 
 TEST_CASE("counts of more than 2^31 elements", "[slow]") {
-  std::vector<float> row(cols, 0.5f);
+  std::vector<float> row(many_cols, 0.5f);
   row[7] = 0.25f;
-  const hs::MatrixView<const float> all(row.data(), rows, cols, 0, 1);
+  const hs::MatrixView<const float> all(row.data(), many_rows, many_cols, 0, 1);
   hs::Histogram seen;
   seen.observe(all);
-  CHECK(seen.granules()[0].count() == rows * cols);
+  CHECK(seen.granules()[0].count() == many_rows * many_cols);
   const hs::ErrorStats stats = hs::compare(all, all);
-  CHECK(stats.count() == rows * cols);
+  CHECK(stats.count() == many_rows * many_cols);
   CHECK(stats.mse() == 0);
 }
 
 TEST_CASE("the position of an element beyond 2^31", "[slow]") {
   // One column is stepped through in memory, so that the last row alone can hold another value.
-  std::vector<float> column(static_cast<std::size_t>(rows), 1.0f);
+  std::vector<float> column(static_cast<std::size_t>(many_rows), 1.0f);
   column.back() = std::numeric_limits<float>::infinity();
-  const hs::MatrixView<const float> all(column.data(), rows, cols, 1, 0);
+  const hs::MatrixView<const float> all(column.data(), many_rows, many_cols, 1, 0);
   const auto position = hs::find_non_finite(all);
   REQUIRE(position.has_value());
-  CHECK(position->row == rows - 1);
+  CHECK(position->row == many_rows - 1);
   CHECK(position->col == 0);
 }
