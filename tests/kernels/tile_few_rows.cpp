@@ -10,6 +10,7 @@ TEST_CASE("kernels of a few rows give the generic sums, from lines in place", "[
 #if defined(__AVX2__)
   check_tile(hs::few_rows_tile<hs::simd::SmallLineSums>);
   check_tile(hs::few_rows_tile<hs::simd::WideLineSums>);
+  check_tile(hs::few_rows_tile<hs::simd::WideLineSums, hs::simd::SplitTableSums>);
 #endif
 #if defined(__AVXVNNI__) && defined(__AVX2__)
   check_tile(hs::few_rows_tile<hs::simd::VnniHalfLineSums>);

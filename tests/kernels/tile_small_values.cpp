@@ -21,7 +21,7 @@ TEST_CASE("special kernels are taken where they fit, else the kernel itself", "[
 #if defined(__AVX2__)
   const hs::TileKernel& avx2 = hs::tile_of<hs::simd::TileStepAvx2>();
   CHECK(&hs::tile_for(avx2, 1, 8) == &hs::few_rows_tile<hs::simd::SmallLineSums>);
-  CHECK(&hs::tile_for(avx2, 4, 33) == &hs::few_rows_tile<hs::simd::WideLineSums>);
+  CHECK(&hs::tile_for(avx2, 4, 33) == &hs::few_rows_tile<hs::simd::WideLineSums, hs::simd::SplitTableSums>);
   CHECK(&hs::tile_for(avx2, 5, 8) == &hs::small_values_tile<hs::simd::ShortLineSums, 8>);
   CHECK(&hs::tile_for(avx2, 500, 12) == &hs::small_values_tile<hs::simd::ShortLineSums, 12>);
   CHECK(&hs::tile_for(avx2, 5, 13) == &avx2);

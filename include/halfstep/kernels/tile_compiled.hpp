@@ -20,10 +20,12 @@ struct SpecialTiles {
 template <class Step>
 requires requires { typename Step::ShortSums; }
 struct SpecialTiles<Step> {
-  static constexpr const TileKernel* list[] = {
-      &few_rows_tile<typename Step::SmallSums>,         &few_rows_tile<typename Step::WideSums>,
-      &small_values_tile<typename Step::ShortSums, 4>,  &small_values_tile<typename Step::ShortSums, 8>,
-      &small_values_tile<typename Step::ShortSums, 12>, nullptr};
+  static constexpr const TileKernel* list[] = {&few_rows_tile<typename Step::SmallSums>,
+                                               &few_rows_tile<typename Step::WideSums, typename Step::WideCodeSums>,
+                                               &small_values_tile<typename Step::ShortSums, 4>,
+                                               &small_values_tile<typename Step::ShortSums, 8>,
+                                               &small_values_tile<typename Step::ShortSums, 12>,
+                                               nullptr};
 };
 template <class Step>
 requires requires { typename Step::FewRowsSums; }

@@ -45,7 +45,7 @@ void multiply_few_tiles(const FewRows& at) {
   unrolled<Rows>([&](auto m) __attribute__((always_inline)) {
     unrolled<parts>([&](auto part) __attribute__((always_inline)) { sums[m][part].clear(); });
   });
-  Register table{};
+  [[maybe_unused]] typename Sums::Table table{};
   if constexpr (PerLine == 8) table = Sums::table(at.values);
   const std::uint8_t* line = at.lines;
   for (std::int64_t k = 0; k < at.k; k += PerLine, line += at.line_stride) {
@@ -59,7 +59,7 @@ void multiply_few_tiles(const FewRows& at) {
       if constexpr (part * Sums::bytes % 64 == 0) __builtin_prefetch(from + prefetched_bytes);
       const Register w = Sums::load(from);
       if constexpr (PerLine == 8) {
-        const Register low = Sums::low_values(table, w), high = Sums::high_values(table, w);
+        const auto low = Sums::low_values(table, w), high = Sums::high_values(table, w);
         unrolled<Rows>([&](auto m) __attribute__((always_inline)) { sums[m][part].add(a[m], low, b[m], high); });
       } else {
         unrolled<Rows>([&](auto m) __attribute__((always_inline)) { sums[m][part].add(a[m], w); });
@@ -114,8 +114,8 @@ void multiply_few_nibbles(const void* rows, std::int64_t row_stride, std::int64_
       row_count, tiles);
 }
 
-/// The kernel for up to 4 rows, where a panel would be filled for nothing.
-template <class Sums>
+/// The kernel for up to 4 rows, where a panel would be filled for nothing: sums of lines of bytes, and of codes.
+template <class Sums, class CodeSums = Sums>
 inline constexpr TileKernel few_rows_tile{
     .name = "few rows",
     .max_rows = 4,
@@ -125,7 +125,7 @@ inline constexpr TileKernel few_rows_tile{
     .fill_from_bytes = nullptr,
     .fill_from_nibbles = nullptr,
     .multiply = &multiply_few_bytes<Sums>,
-    .multiply_nibbles = &multiply_few_nibbles<Sums>,
+    .multiply_nibbles = &multiply_few_nibbles<CodeSums>,
     .largest_value = Sums::largest_value,
     .most_rows = 4,
 };

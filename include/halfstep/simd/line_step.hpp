@@ -6,9 +6,9 @@
 ///
 /// A register takes a whole line or half of one: 16 or 8 columns x 4 k of s8, or x 8 k of 4-bit codes. The activations
 /// of a row that go with it are 4 bytes in every 32 bits. A *sum* struct says how wide it is (`bytes`), up to which
-/// magnitude of weights it is exact (`largest_value`), how many registers it takes, and adds `a * w` to its columns.
-/// Sums begin with `clear`: default initializers would make g++ 12 fill an array of them in a loop, and keep it in
-/// memory.
+/// magnitude of weights it is exact (`largest_value`), how many registers it takes, and adds `a * w` to its columns;
+/// its `Table` looks up what codes stand for. Sums begin with `clear`: default initializers would make g++ 12 fill an
+/// array of them in a loop, and keep it in memory.
 
 #include "halfstep/config.hpp"
 
@@ -26,6 +26,7 @@ namespace halfstep::inline HALFSTEP_ABI::simd {
 /// Registers of 32 bytes: half a line.
 struct HalfLine {
   using Register = __m256i;
+  using Table = Register;
   static constexpr int bytes = 32;
 
   [[gnu::always_inline]] static Register load(const void* p) {
@@ -96,6 +97,47 @@ struct WideLineSums : HalfLine {
   }
 };
 
+/// 4-bit codes of any s8 values, each looked up as 4 h + l with |h| <= 32 and |l| <= 2: two steps of pmaddubsw with h
+/// fit 16 bits, as in `SmallLineSums`, and so do those with l. Of lines of codes only.
+struct SplitTableSums : HalfLine {
+  static constexpr int largest_value = 128;
+  static constexpr int registers = 1;
+  struct Table {
+    Register high, low;
+  };
+  struct Values {
+    Register high, low;
+  };
+  Register sum;
+
+  [[gnu::always_inline]] static Table table(const std::int8_t* values) {
+    std::int8_t high[16], low[16];
+    for (int i = 0; i < 16; ++i) {
+      high[i] = static_cast<std::int8_t>((values[i] + 2) >> 2);
+      low[i] = static_cast<std::int8_t>(values[i] - 4 * high[i]);
+    }
+    return {HalfLine::table(high), HalfLine::table(low)};
+  }
+  [[gnu::always_inline]] static Values low_values(const Table& table, Register codes) {
+    return {HalfLine::low_values(table.high, codes), HalfLine::low_values(table.low, codes)};
+  }
+  [[gnu::always_inline]] static Values high_values(const Table& table, Register codes) {
+    return {HalfLine::high_values(table.high, codes), HalfLine::high_values(table.low, codes)};
+  }
+  [[gnu::always_inline]] void clear() { sum = _mm256_setzero_si256(); }
+  /// k 0-3 and k 4-7 at once.
+  [[gnu::always_inline]] void add(Register a, const Values& w, Register a2, const Values& w2) {
+    add_pairs(_mm256_add_epi16(_mm256_maddubs_epi16(a, w.high), _mm256_maddubs_epi16(a2, w2.high)), 4);
+    add_pairs(_mm256_add_epi16(_mm256_maddubs_epi16(a, w.low), _mm256_maddubs_epi16(a2, w2.low)), 1);
+  }
+  [[gnu::always_inline]] void store_to(std::int32_t* d, int accumulate) const { store(d, sum, accumulate); }
+
+ private:
+  [[gnu::always_inline]] void add_pairs(Register pairs, short factor) {
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(factor)));
+  }
+};
+
 /// Sums of pairs in 16 bits, which hold `steps(largest_value)` steps before they move to int32.
 struct ShortLineSums : HalfLine {
   Register sum;
@@ -142,6 +184,7 @@ struct VnniHalfLineSums : HalfLine {
 /// vpdpbusd on a whole line.
 struct VnniLineSums {
   using Register = __m512i;
+  using Table = Register;
   static constexpr int bytes = 64;
   static constexpr int largest_value = 128;
   static constexpr int registers = 2;

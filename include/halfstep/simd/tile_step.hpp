@@ -120,6 +120,7 @@ struct TileStepAvx2 {
   static constexpr const char* name = "avx2";
   using SmallSums = SmallLineSums;
   using WideSums = WideLineSums;
+  using WideCodeSums = SplitTableSums;
   using ShortSums = ShortLineSums;
   static constexpr int lanes = 8;
   static constexpr int k = 2;
