@@ -81,3 +81,22 @@ TEMPLATE_TEST_CASE("four batches become bytes in order", "", simd::IntBatch, sim
   simd::store_bytes(out.data, part(0), part(1), part(2), part(3));
   CHECK(std::equal(k.data, k.data + 4 * n, out.data));
 }
+
+TEST_CASE("four bytes to a lane, aligned or not, there and back") {
+  constexpr std::size_t bytes = 4 * simd::batch_lanes;
+  for (const std::size_t offset : {0, 1, 2, 3}) {
+    std::vector<std::uint8_t> from(bytes + offset), to(bytes + offset + 1, 0xee);
+    for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<std::uint8_t>(37 * i + 11);
+    const simd::IntBatch words = simd::load_words(from.data() + offset);
+    std::int32_t lanes[simd::batch_lanes];
+    simd::store(lanes, words);
+    for (std::size_t lane = 0; lane < simd::batch_lanes; ++lane) {
+      std::uint32_t expected = 0;
+      for (std::size_t i = 0; i < 4; ++i) expected |= std::uint32_t{from[offset + 4 * lane + i]} << (8 * i);
+      CHECK(static_cast<std::uint32_t>(lanes[lane]) == expected);
+    }
+    simd::store_words(to.data() + offset, words);
+    for (std::size_t i = 0; i < bytes; ++i) REQUIRE(to[offset + i] == from[offset + i]);
+    CHECK(to.back() == 0xee);
+  }
+}

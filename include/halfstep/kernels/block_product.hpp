@@ -51,6 +51,8 @@ struct BlockPlan {
 
 /// Scratch memory of one worker.
 struct BlockScratch {
+  static constexpr Index nibbles_k = 256;  ///< of the nibble lines that a few quarter lines become
+
   std::array<void*, 2> panel{};         ///< of each plane of the weight
   std::uint8_t* nibbles = nullptr;      ///< of a piece of quarter lines
   std::array<std::int32_t*, 4> dots{};  ///< `[rows, 64]` for each pair of planes: of a row tile, or of all rows
@@ -66,7 +68,7 @@ struct BlockScratch {
       scratch.panel[r] = workspace.take<std::uint8_t>(k * columns * plan.tile.panel_bytes_per_k).data();
     }
     if (plan.w.storage() == WeightStorage::quarters) {
-      scratch.nibbles = workspace.take<std::uint8_t>(k * columns / 2).data();
+      scratch.nibbles = workspace.take<std::uint8_t>((plan.reads_nibbles() ? nibbles_k : k) * columns / 2).data();
     }
     const Index dot_rows = plan.is_one_piece() ? plan.tile.max_rows : rows;
     const bool is_wide = !plan.in_integers && !plan.is_one_piece();
@@ -126,7 +128,7 @@ class BlockProduct {
   [[nodiscard]] std::array<const void*, 2> fill_panels(const Piece& piece) const {
     const Index tiles = plan_.w.tiles(piece.block);
     std::array<const void*, 2> panels{};
-    const bool is_quarters = plan_.w.storage() == WeightStorage::quarters;
+    const bool is_quarters = plan_.w.storage() == WeightStorage::quarters && !plan_.reads_nibbles();
     if (is_quarters) {
       quarter_lines_to_nibble_lines(plan_.w.lines(0, piece.block, piece.k), piece.length, tiles, scratch_.nibbles);
     }
@@ -170,12 +172,31 @@ class BlockProduct {
                       std::int32_t* dots, int accumulate) const {
     const Index stride = plan_.rows.row_stride, tiles = plan_.w.tiles(piece.block);
     constexpr Index columns = PackedMatrix::block_rows;
-    if (plan_.reads_nibbles()) {
-      plan_.tile.multiply_nibbles(rows, stride, count, static_cast<const std::uint8_t*>(panel), piece.length, tiles,
-                                  plan_.w.code_values(r).data(), dots, columns, accumulate);
+    const auto* const lines = static_cast<const std::uint8_t*>(panel);
+    if (plan_.reads_nibbles() && plan_.w.storage() == WeightStorage::quarters) {
+      multiply_quarters(rows, count, lines, piece, r, dots, accumulate);
+    } else if (plan_.reads_nibbles()) {
+      plan_.tile.multiply_nibbles(rows, stride, count, lines, piece.length, tiles, plan_.w.code_values(r).data(), dots,
+                                  columns, accumulate);
     } else {
       plan_.tile.multiply(rows, stride, count, panel, piece.length, tiles, dots, columns, accumulate);
     }
+  }
+
+  /// The same from quarter lines, a few of which at a time become nibble lines in L1.
+  void multiply_quarters(const std::uint8_t* rows, Index count, const std::uint8_t* lines, const Piece& piece, int r,
+                         std::int32_t* dots, int accumulate) const {
+    const Index tiles = plan_.w.tiles(piece.block);
+    Index k = 0;
+    do {  // once even for a K of 0
+      const Index length = std::min(BlockScratch::nibbles_k, piece.length - k);
+      quarter_lines_to_nibble_lines(lines + k * tiles * 4, length, tiles, scratch_.nibbles);
+      plan_.tile.multiply_nibbles(rows + k * plan_.tile.row_bytes_per_k, plan_.rows.row_stride, count, scratch_.nibbles,
+                                  length, tiles, plan_.w.code_values(r).data(), dots, PackedMatrix::block_rows,
+                                  accumulate);
+      k += length;
+      accumulate = 1;
+    } while (k < piece.length);
   }
 
   /// Adds the integer sums of row i of a row tile to those of the pieces before.

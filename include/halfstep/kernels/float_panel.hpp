@@ -38,15 +38,10 @@ struct LaneTileScale {
   const float* zero = nullptr;
 };
 
-/// Lane tile words of a line: the four bytes of row n in lane n.
-class LineWords {
- public:
-  explicit LineWords(const std::uint8_t* line) { std::memcpy(words_, line, sizeof words_); }
-  [[nodiscard]] simd::IntBatch rows(Index first) const { return simd::load<simd::IntBatch>(words_ + first); }
-
- private:
-  alignas(64) std::int32_t words_[lane_tile_rows];
-};
+/// The four bytes of each row [first, first + lanes) of a line.
+[[nodiscard]] inline simd::IntBatch line_words(const std::uint8_t* line, Index first) {
+  return simd::load_words(line + 4 * first);
+}
 
 /// s8 values of one or two planes, four k to a line.
 struct BytePlaneReader {
@@ -58,8 +53,8 @@ struct BytePlaneReader {
   /// Calls `write(i, floats)` for the k of line `offset` bytes on, i < 4, rows [first, first + lanes).
   template <class Write>
   void read(Index offset, Index first, Write&& write) const {
-    const simd::IntBatch words = LineWords(lines[0] + offset).rows(first);
-    const simd::IntBatch more = plane_count == 2 ? LineWords(lines[1] + offset).rows(first) : simd::IntBatch(0);
+    const simd::IntBatch words = line_words(lines[0] + offset, first);
+    const simd::IntBatch more = plane_count == 2 ? line_words(lines[1] + offset, first) : simd::IntBatch(0);
     for (int i = 0; i < per_line; ++i) {
       const auto value_of = [&](simd::IntBatch word, float factor) {
         return simd::pinned(simd::to_float((word << (24 - 8 * i)) >> 24) * simd::FloatBatch(factor));
@@ -80,7 +75,7 @@ struct CodeReader {
 
   template <class Write>
   void read(Index offset, Index first, Write&& write) const {
-    const simd::IntBatch words = LineWords(lines + offset).rows(first);
+    const simd::IntBatch words = line_words(lines + offset, first);
     for (int i = 0; i < per_line; ++i) {
       const int at = 8 * (i % 4) + Bits * (i / 4);
       const simd::IntBatch code = simd::shift_right_logical(words, at) & simd::IntBatch((1 << Bits) - 1);
@@ -97,7 +92,7 @@ struct MinifloatReader {
 
   template <class Write>
   void read(Index offset, Index first, Write&& write) const {
-    const simd::IntBatch words = LineWords(lines + offset).rows(first);
+    const simd::IntBatch words = line_words(lines + offset, first);
     for (int i = 0; i < per_line; ++i) {
       write(i, format.decode(simd::shift_right_logical(words, 8 * i) & simd::IntBatch(255)));
     }

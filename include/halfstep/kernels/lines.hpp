@@ -13,6 +13,9 @@
 
 #include "halfstep/config.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/simd/batch.hpp"
+#include "halfstep/simd/bits.hpp"
+#include "halfstep/simd/memory.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -76,15 +79,24 @@ inline void rows_to_quarter_lines(const std::uint8_t* rows, Index row_stride, In
   }
 }
 
+/// One quarter line as the two nibble lines with the same codes.
+inline void quarter_line_to_nibble_lines(const std::uint8_t* line, std::uint8_t* first, std::uint8_t* second) {
+  using simd::IntBatch;
+  constexpr auto bytes = 4 * static_cast<Index>(simd::batch_lanes);
+  const IntBatch low(0x03030303), high(0x30303030);
+  for (Index i = 0; i < 64; i += bytes) {
+    const IntBatch codes = simd::load_words(line + i);
+    const IntBatch half = simd::shift_right_logical(codes, 4);
+    simd::store_words(first + i, (codes & low) | ((codes << 2) & high));
+    simd::store_words(second + i, (half & low) | ((half << 2) & high));
+  }
+}
+
 /// `k` k of `tiles` lane tiles side by side: each quarter line becomes two nibble lines.
 inline void quarter_lines_to_nibble_lines(const std::uint8_t* lines, Index k, Index tiles, std::uint8_t* nibbles) {
   const Index step = tiles * 64;
   for (Index i = 0; i < k; i += 16, lines += step, nibbles += 2 * step) {
-    for (Index j = 0; j < step; ++j) {
-      const std::uint8_t codes = lines[j];
-      nibbles[j] = static_cast<std::uint8_t>((codes & 3) | (codes & 12) << 2);
-      nibbles[j + step] = static_cast<std::uint8_t>((codes >> 4 & 3) | (codes >> 2 & 48));
-    }
+    for (Index j = 0; j < step; j += 64) quarter_line_to_nibble_lines(lines + j, nibbles + j, nibbles + step + j);
   }
 }
 

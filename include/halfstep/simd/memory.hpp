@@ -11,6 +11,9 @@
 #include "halfstep/simd/memory_native.hpp"
 #include "halfstep/simd/memory_portable.hpp"
 
+#include <cstdint>
+#include <cstring>
+
 namespace halfstep::inline HALFSTEP_ABI::simd {
 
 /// `lanes_of<T>` elements from `p` on. T is FloatBatch, IntBatch, or a scalar.
@@ -39,6 +42,28 @@ void store(Element* p, T x) {
   } else {
     PortableMemory::store(p, x);
   }
+}
+
+/// The bytes from `p` on, aligned or not, four to a lane, the first lowest.
+[[nodiscard]] inline IntBatch load_words(const std::uint8_t* p) {
+#if !defined(HALFSTEP_SIMD_GENERIC)
+  return NativeMemory::load(reinterpret_cast<const std::int32_t*>(p));  // which reads a register, not int32s
+#else
+  std::int32_t words[batch_lanes];
+  std::memcpy(words, p, sizeof words);
+  return simd::load<IntBatch>(words);
+#endif
+}
+
+/// Writes the lanes of `x` from `p` on, four bytes of each, the lowest first.
+inline void store_words(std::uint8_t* p, IntBatch x) {
+#if !defined(HALFSTEP_SIMD_GENERIC)
+  NativeMemory::store(reinterpret_cast<std::int32_t*>(p), x);
+#else
+  std::int32_t words[batch_lanes];
+  simd::store(words, x);
+  std::memcpy(p, words, sizeof words);
+#endif
 }
 
 /// `n` <= lanes elements from `p` on; the other lanes are zero.
