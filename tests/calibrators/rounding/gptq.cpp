@@ -21,6 +21,7 @@
 #include "halfstep/quantizers/mx_float.hpp"
 #include "halfstep/quantizers/nv_float.hpp"
 #include "halfstep/quantizers/uniform.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/executors.hpp"
 
@@ -377,6 +378,25 @@ TEST_CASE("gptq: group-aware order keeps groups whole") {
       for (std::size_t i = q; i < q + 16; ++i) CHECK(result.report.order[i] / 16 == result.report.order[q] / 16);
     }
     CHECK(rows_above(layer, result.matrix, quantize<Uniform<3>>(layer.w.view(), {.tiling = per_group(16)})) == 0);
+  }
+}
+
+TEST_CASE("gptq: beside weights and codes it needs at most 3 K^2 floats, the Hessian's included") {
+  constexpr Index columns = 768;
+  const FloatMatrix w = random_matrix(200, columns, 23), x = random_matrix(64, columns, 24);
+  for (const bool act_order : {false, true}) {
+    Index codes = 0, rank = 0;
+    const std::int64_t peak = peak_bytes_of([&] {
+      HessianAccumulator h(columns);
+      h.add(x.view());
+      const auto result = gptq<Uniform<4>>(w.view(), h, {.act_order = act_order});
+      codes = result.matrix.bytes();
+      rank = result.report.rank;
+    });
+    CAPTURE(act_order, peak, codes);
+    CHECK(rank == 64);
+    CHECK(peak - codes <= 3 * columns * columns * Index{sizeof(float)});
+    CHECK(peak >= columns * columns * Index{sizeof(float)});  // the Hessian at least: what is counted is all there is
   }
 }
 
