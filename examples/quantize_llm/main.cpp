@@ -16,8 +16,10 @@
 #include <exception>
 #include <iostream>
 #include <limits>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "evaluation.hpp"
 #include "methods.hpp"
@@ -67,10 +69,34 @@ FloatPath measure_float(const hs::Llama& model, const Evaluation& evaluation, hs
   return best;
 }
 
+/// Shows the steps of recipes, which have bars of their own: a recipe says how many steps it has when it begins.
+class RecipeBar {
+ public:
+  explicit RecipeBar(std::string label) : label_(std::move(label)) {}
+
+  bool operator()(const hs::Progress& progress) {
+    if (!bar_ || progress.total != last_.total || progress.done < last_.done) bar_.emplace(label_, progress.total);
+    last_ = {progress.done, progress.total};
+    bar_->update(progress.done, progress.next);
+    return true;
+  }
+
+ private:
+  std::string label_;
+  hs::Progress last_;
+  std::optional<report::ProgressBar> bar_;
+};
+
 void measure_quantized(const Method& method, const Setting& setting, const RecipeInput& input,
                        const Evaluation& evaluation, Results& results) {
-  report::ProgressBar bar(method.name + " " + setting_name(setting), evaluation.test.count);
-  const hs::QuantizedLlama quantized = method.quantize(input, setting);
+  const std::string name = method.name + " " + setting_name(setting);
+  const hs::QuantizedLlama quantized = [&] {
+    RecipeBar bar(name + ", calibration");
+    RecipeInput watched = input;
+    watched.progress = bar;
+    return method.quantize(watched, setting);
+  }();
+  report::ProgressBar bar(name, evaluation.test.count);
   hs::IntegerEngine engine(quantized.specs(), input.executor, input.product);
   const Run run = run_timed(quantized.model(), evaluation.test.view(), engine, [&](Index done) { bar.update(done); });
   bar.finish();
@@ -122,7 +148,7 @@ Results measure(const Options& options) {
   results.machine.emplace_back("float_product", results.float_path);
   for (const auto& [method, settings] : plan) {
     for (const Setting& setting : settings) {
-      measure_quantized(*method, setting, {model, evaluation.calibration.view(), path.product, pool}, evaluation,
+      measure_quantized(*method, setting, {model, evaluation.calibration.view(), path.product, pool, {}}, evaluation,
                         results);
     }
   }

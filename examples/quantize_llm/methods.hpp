@@ -4,6 +4,7 @@
 /// Every method there is: its name, the settings that it takes, and the recipe behind it.
 
 #include <halfstep/core/executor.hpp>
+#include <halfstep/core/progress.hpp>
 #include <halfstep/core/tiling.hpp>
 #include <halfstep/layers/float_product.hpp>
 #include <halfstep/models/language_model.hpp>
@@ -33,6 +34,7 @@ struct RecipeInput {
   hs::TokenView calibration;
   hs::FloatProduct product;
   hs::ExecutorRef executor;
+  hs::ProgressCallback progress;  ///< of recipes that take long
 };
 
 /// One method. `take` gives the setting that it makes of one that was asked for, or nothing where it has none.
@@ -63,7 +65,8 @@ inline hs::recipes::GptqLlamaOptions gptq_options(const RecipeInput& input, cons
                                         .activation_bits = setting.activation_bits,
                                         .input_scale = setting.scale,
                                         .float_product = input.product,
-                                        .executor = input.executor};
+                                        .executor = input.executor,
+                                        .progress = input.progress};
   options.rounding.group_size = setting.group;
   return options;
 }
@@ -103,7 +106,7 @@ inline hs::QuantizedLlama quantize_gptaq(const RecipeInput& input, const Setting
 
 /// Rounding to nearest of a model that was transformed before.
 inline hs::QuantizedLlama round_nearest(const hs::Llama& model, const RecipeInput& input, const Setting& setting) {
-  return quantize_nearest({model, input.calibration, input.product, input.executor}, setting);
+  return quantize_nearest({model, input.calibration, input.product, input.executor, input.progress}, setting);
 }
 
 inline hs::Llama smooth(const RecipeInput& input) {
@@ -123,7 +126,9 @@ inline hs::QuantizedLlama quantize_os_plus(const RecipeInput& input, const Setti
                                                         {.bits = setting.activation_bits,
                                                          .input_scale = setting.scale,
                                                          .float_product = input.product,
-                                                         .executor = input.executor}),
+                                                         .executor = input.executor,
+                                                         .progress = input.progress})
+                           .model,
                        input, setting);
 }
 
@@ -132,7 +137,9 @@ inline hs::Llama scale_for_weights(const RecipeInput& input, const Setting& sett
                                  {.weight_bits = setting.weight_bits,
                                   .weight_tiling = weight_tiling(setting),
                                   .float_product = input.product,
-                                  .executor = input.executor});
+                                  .executor = input.executor,
+                                  .progress = input.progress})
+      .model;
 }
 
 inline hs::QuantizedLlama quantize_awq(const RecipeInput& input, const Setting& setting) {
@@ -148,6 +155,7 @@ inline hs::QuantizedLlama quantize_awq_gptq(const RecipeInput& input, const Sett
 inline hs::QuantizedLlama quantize_rotated(const RecipeInput& input, const Setting& setting,
                                            hs::recipes::RotatedRounding rounding, hs::FloatPath float_path) {
   hs::recipes::RotationLlamaOptions options{.rounding = rounding, .gptq = gptq_options(input, setting)};
+  options.gptq.rounding.range = hs::GridRange::mse;  // as published
   options.gptq.float_path = float_path;
   options.gptq.rounding.alpha = float_path == hs::FloatPath::kept ? 0.25 : 0;
   return hs::recipes::rotation(input.model, input.calibration, options);
@@ -178,7 +186,7 @@ inline hs::QuantizedLlama quantize_llm_int8(const RecipeInput& input, const Sett
 
 inline hs::QuantizedLlama quantize_llm_fp4(const RecipeInput& input, const Setting&) {
   return hs::recipes::llm_fp4(input.model, input.calibration,
-                              {.float_product = input.product, .executor = input.executor});
+                              {.float_product = input.product, .executor = input.executor, .progress = input.progress});
 }
 
 inline std::optional<Setting> take_w4a4_per_tensor(const Setting& setting) {

@@ -119,12 +119,12 @@ TEST_CASE("threads of the caller share a const weight and a pool, and call from 
 
 TEST_CASE("what a progress callback throws reaches the caller as it is, and the next call works", "[errors]") {
   const hs::MatrixF w = matrix(700, 304);
-  const auto codebook = [&](hs::ExecutorRef executor, hs::KMeansProgress progress) {
+  const auto codebook = [&](hs::ExecutorRef executor, hs::ProgressCallback progress) {
     return hs::k_means<4, 16>(w, {.iterations = 4, .executor = executor, .progress = progress}).codebook;
   };
-  const auto goes_on = [](int) { return true; };
-  const auto fails = [](int iteration) {
-    if (iteration == 2) throw std::logic_error("the window was closed");
+  const auto goes_on = [](const hs::Progress&) { return true; };
+  const auto fails = [](const hs::Progress& p) {
+    if (p.done == 2) throw std::logic_error("the window was closed");
     return true;
   };
   const auto expected = codebook({}, goes_on);

@@ -10,6 +10,7 @@
 #include "halfstep/io/json.hpp"
 #include "halfstep/models/llama.hpp"
 #include "halfstep/models/perplexity.hpp"
+#include "recipes/llama_recipes.hpp"
 #include "support/catch.hpp"
 #include "support/llama_checkpoint.hpp"
 #include "support/models.hpp"
@@ -225,6 +226,23 @@ TEST_CASE("shakespeare_gpt: W8A8 and W4 keep the loss on some sequences", "[near
   CHECK(std::fabs(eight - reference) <= 0.005);
   CHECK(std::fabs(four - reference) <= 0.02);
   CHECK(two - reference > 0.1);  // 1.7106 over all
+}
+
+// Accuracy specification, section 11: weights per row, inputs per tensor (static) and per token.
+TEST_CASE("rounding to nearest with coded inputs reaches its losses", "[nearest_llama][slow]") {
+  using Scale = hs::InputScale;
+  const char* const models[2][2] = {{"stories260k.safetensors", "stories260k_eval.safetensors"},
+                                    {"shakespeare_gpt.safetensors", "shakespeare_eval.safetensors"}};
+  const double limits[2][3] = {{1.292, 1.278, 1.63}, {1.517, 1.509, 1.580}};
+  for (int i = 0; i < 2; ++i) {
+    const auto model = find_model(models[i][0]), data = find_model(models[i][1]);
+    if (!model || !data) continue;
+    TrainedLlama trained(model->string(), data->string());
+    CAPTURE(i);
+    CHECK(trained.nearest(trained.model, 8, 8, Scale::tensor) <= limits[i][0]);
+    CHECK(trained.nearest(trained.model, 8, 8, Scale::token) <= limits[i][1]);
+    CHECK(trained.nearest(trained.model, 4, 4, Scale::token) <= limits[i][2]);
+  }
 }
 
 // Baselines that the evaluation files carry. The accuracy specification, section 0: weights alone within 2e-4; with

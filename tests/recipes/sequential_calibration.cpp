@@ -1,7 +1,9 @@
 #include "halfstep/recipes/sequential_calibration.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "halfstep/core/thread_pool.hpp"
@@ -117,14 +119,54 @@ TEST_CASE("without a float path there is none", "[sequential_calibration]") {
 TEST_CASE("progress is told before each stage", "[sequential_calibration]") {
   const SmallSequentialCalibration s;
   std::vector<std::string> told;
-  const auto progress = [&](hs::Index done, hs::Index stages, std::string_view next) {
-    told.push_back(hs::concat(done, "/", stages, " ", next));
+  const auto progress = [&](const hs::Progress& p) {
+    told.push_back(hs::concat(p.done, "/", p.total, " ", p.next));
+    return true;
   };
   static_cast<void>(hs::calibrate_sequentially(s.model, s.tokens.view(), nearest_specs, {.progress = progress}));
-  REQUIRE(told.size() == 8);
+  REQUIRE(told.size() == 9);
   CHECK(told[0] == "0/8 model.layers.0.self_attn.q_proj");
   CHECK(told[3] == "3/8 model.layers.0.mlp.down_proj");
   CHECK(told[6] == "6/8 model.layers.1.mlp.gate_proj");
+  CHECK(told[8] == "8/8 ");
+}
+
+TEST_CASE("a calibration that is cancelled has the stages that were done", "[sequential_calibration]") {
+  const SmallSequentialCalibration s;
+  const hs::QuantizedLlama whole = hs::calibrate_sequentially(s.model, s.tokens.view(), nearest_specs);
+  CHECK(whole.is_complete());
+  // Before stages, and from within them, where the calibrator asks once.
+  for (const bool is_inside : {false, true}) {
+    for (hs::Index last = 0; last <= 8; ++last) {
+      CAPTURE(is_inside, last);
+      hs::Index calls = 0, stages = 0;
+      const auto until = [&](const hs::Progress& p) { return ++calls, p.done < last || (is_inside && calls % 2 == 1); };
+      const auto calibrate = [&](const hs::CalibrationStage& stage) {
+        ++stages;
+        if (is_inside) static_cast<void>(stage.progress({1, 2}));
+        return nearest_specs(stage);
+      };
+      const hs::QuantizedLlama found =
+          hs::calibrate_sequentially(s.model, s.tokens.view(), calibrate, {.progress = until});
+      CHECK(found.is_complete() == (last == 8));
+      CHECK(stages == std::min<hs::Index>(last + (is_inside ? 1 : 0), 8));
+      hs::Index stage = 0;
+      for (hs::Index b = 0; b < 2; ++b) {
+        s.model.for_each_stage(b, [&](const std::vector<const hs::Linear*>& layers) {
+          for (const hs::Linear* layer : layers) {
+            const hs::SiteSpec& spec = found.specs().at(layer->site);
+            CHECK(std::holds_alternative<hs::LinearSpec>(spec) == (stage < last));
+            if (stage < last) {
+              CHECK(std::get<hs::LinearSpec>(spec).weight ==
+                    std::get<hs::LinearSpec>(whole.specs().at(layer->site)).weight);
+            }
+          }
+          ++stage;
+        });
+      }
+      CHECK(found.forward(s.tokens.view(), {}, hs::plain_product).allFinite());
+    }
+  }
 }
 
 TEST_CASE("calibrate_sequentially refuses weights that do not fit and inputs that are not finite",

@@ -1,5 +1,8 @@
 #include "halfstep/recipes/smooth_quant.hpp"
 
+#include <cmath>
+
+#include "halfstep/recipes/gptq.hpp"
 #include "recipes/llama_recipes.hpp"
 #include "support/catch.hpp"
 
@@ -39,4 +42,29 @@ TEST_CASE("SmoothQuant brings the model with outlier channels back", "[recipes_s
   CHECK(outlier.nearest(smoothed, 8, 8, Scale::tensor) <= 1.520);
   CHECK(outlier.nearest(smoothed, 8, 8, Scale::token) <= 1.509);
   CHECK(outlier.nearest(smoothed, 6, 6, Scale::token) <= 1.518);
+  const auto plain = find_model("shakespeare_gpt.safetensors");
+  if (!plain) return;
+  TrainedLlama base(plain->string(), data->string());
+  const hs::Llama base_smoothed = hs::recipes::smoothed(base.model, base.calibration.view(), {}, hs::dense_product);
+  for (const Scale scale : {Scale::tensor, Scale::token}) {
+    CHECK(std::fabs(outlier.nearest(smoothed, 8, 8, scale) - base.nearest(base_smoothed, 8, 8, scale)) <= 0.002);
+  }
+}
+
+// Accuracy specification, section 11: W4A8, inputs per token.
+TEST_CASE("SmoothQuant and GPTQ together reach their losses", "[recipes_smooth_quant][slow]") {
+  const char* const models[2][2] = {{"stories260k.safetensors", "stories260k_eval.safetensors"},
+                                    {"shakespeare_gpt.safetensors", "shakespeare_eval.safetensors"}};
+  const double limits[2] = {1.370, 1.511};
+  for (int i = 0; i < 2; ++i) {
+    const auto model = find_model(models[i][0]), data = find_model(models[i][1]);
+    if (!model || !data) continue;
+    TrainedLlama trained(model->string(), data->string());
+    const hs::Llama smoothed = hs::recipes::smoothed(trained.model, trained.calibration.view(), {}, hs::dense_product);
+    CAPTURE(i);
+    CHECK(trained.loss(hs::recipes::gptq(
+              smoothed, trained.calibration.view(),
+              {.input_scale = hs::InputScale::token, .float_product = hs::dense_product, .executor = trained.pool})) <=
+          limits[i]);
+  }
 }

@@ -8,6 +8,7 @@
 #include "halfstep/core/matrix_view.hpp"
 
 #include <atomic>
+#include <string_view>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
@@ -15,9 +16,12 @@ namespace halfstep::inline HALFSTEP_ABI {
 struct Progress {
   Index done = 0;
   Index total = 0;
+  std::string_view next = {};  ///< the name of the step that comes next, where steps have names; valid in the callback
 };
 
-/// Is shown how far a call is, and returns whether to go on. Called by one thread at a time, not always the same.
+/// Is shown how far a call is, and returns whether to go on: all calls that take long have this one. A call that is
+/// stopped returns what it has, valid and marked as not complete; one that is told so after its last step is complete.
+/// Called by one thread at a time, not always the same. What it throws reaches the caller.
 using ProgressCallback = FunctionRef<bool(const Progress&)>;
 
 /// Counts the steps that tasks running at the same time have done, and calls a callback after each. What the callback

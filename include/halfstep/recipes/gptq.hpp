@@ -19,6 +19,7 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/range.hpp"
 #include "halfstep/kernels/pack.hpp"
 #include "halfstep/layers/eigen_product.hpp"
@@ -93,12 +94,13 @@ namespace recipes {
 /// Widths, and how weights are rounded.
 struct GptqLlamaOptions {
   int weight_bits = 4;                     ///< 2 to 8
-  GptqOptions rounding = gptq_defaults();  ///< its float_path is filled in
+  GptqOptions rounding = gptq_defaults();  ///< its float_path, executor and progress are filled in
   FloatPath float_path = FloatPath::none;  ///< kept: objectives follow the float model; `rounding.alpha` for GPTAQ
   int activation_bits = 8;                 ///< 2 to 8; without meaning where inputs stay float
   InputScale input_scale = InputScale::none;
   FloatProduct float_product = eigen_product;  ///< of attention, and of the float path
   ExecutorRef executor = {};                   ///< results do not depend on it
+  ProgressCallback progress = {};              ///< told of stages; may cancel, those that were done are kept
 };
 
 /// The layers of a stage, whose weights are `weights` in the order of `stage.layers`, by `round_weight` and
@@ -111,6 +113,7 @@ struct GptqLlamaOptions {
   const StageStatistics seen(stage, options.executor);
   GptqOptions rounding = options.rounding;
   rounding.executor = options.executor;
+  rounding.progress = stage.progress;
   rounding.float_path = seen.float_path ? &*seen.float_path : nullptr;
   std::vector<LinearSpec> specs;
   for (const MatrixView<const float>& weight : weights) {
@@ -121,7 +124,10 @@ struct GptqLlamaOptions {
 
 /// How a calibration with these options runs.
 [[nodiscard]] inline SequentialOptions sequential_options(const GptqLlamaOptions& options) {
-  return {.float_path = options.float_path, .float_product = options.float_product, .executor = options.executor};
+  return {.float_path = options.float_path,
+          .float_product = options.float_product,
+          .executor = options.executor,
+          .progress = options.progress};
 }
 
 /// Quantizes `model` stage by stage, weights by `round_weight` and inputs by `input_rule`: what GPTQ recipes of any

@@ -18,7 +18,9 @@
 #include "halfstep/calibrators/range/minifloat_search.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
+#include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/kernels/pack.hpp"
 #include "halfstep/kernels/quantize.hpp"
 #include "halfstep/layers/eigen_product.hpp"
@@ -65,6 +67,7 @@ struct LlmFp4Options {
   Index tokens = 384;                          ///< of the calibration that errors are taken over, the first; 0: all
   FloatProduct float_product = eigen_product;  ///< of attention
   ExecutorRef executor = {};                   ///< results do not depend on it
+  ProgressCallback progress = {};              ///< told of stages; may cancel, those that were done are kept
 };
 
 /// The layers of one stage, which share the format, shifts and bias of their input.
@@ -82,6 +85,7 @@ struct LlmFp4Options {
   const Index tokens = options.tokens == 0 ? stage.x.rows : std::min(options.tokens, stage.x.rows);
   MinifloatSearchOptions search = options.search;
   search.executor = options.executor;
+  search.progress = stage.progress;
   const MatrixView<const float> x = stage.x.row_range(0, tokens);
   const MinifloatChoice found = minifloat_search<bits>(x, stacked, search);
   const MinifloatWeight weights = shifted_weight_biases<bits>(found, x, stacked, options.executor);
@@ -112,8 +116,9 @@ struct LlmFp4Options {
 [[nodiscard]] inline QuantizedLlama llm_fp4(const Llama& model, const TokenView& calibration,
                                             const LlmFp4Options& options = {}) {
   const auto calibrate = [&](const CalibrationStage& stage) { return llm_fp4_stage(stage, options); };
-  return calibrate_sequentially(model, calibration, calibrate,
-                                {.float_product = options.float_product, .executor = options.executor});
+  return calibrate_sequentially(
+      model, calibration, calibrate,
+      {.float_product = options.float_product, .executor = options.executor, .progress = options.progress});
 }
 
 }  // namespace recipes

@@ -26,15 +26,25 @@ namespace halfstep::inline HALFSTEP_ABI {
   return linear != nullptr ? linear->weight.bytes() : 4 * site.weight.rows * site.weight.cols;
 }
 
+/// How a recipe ended.
+enum class RecipeEnd {
+  complete,   ///< it came to all sites
+  cancelled,  ///< its progress callback stopped it: sites that it did not come to are as in the float model
+};
+
 /// A model whose products run on codes. `Model` is what the recipe made of the float model: transforms folded into its
 /// norms, weights and biases, sites as before. A value; const use is safe from any number of threads.
 template <class Model>
 class QuantizedModel {
  public:
   /// Error: a site without a specification.
-  QuantizedModel(Model model, SiteSpecs specs) : model_(std::move(model)), specs_(std::move(specs)) {
+  QuantizedModel(Model model, SiteSpecs specs, RecipeEnd end = RecipeEnd::complete)
+      : model_(std::move(model)), specs_(std::move(specs)), end_(end) {
     specs_.require_complete();
   }
+
+  /// False: the recipe was cancelled. The model runs all the same.
+  [[nodiscard]] bool is_complete() const { return end_ == RecipeEnd::complete; }
 
   [[nodiscard]] const Model& model() const { return model_; }
   [[nodiscard]] const SiteSpecs& specs() const { return specs_; }
@@ -76,6 +86,7 @@ class QuantizedModel {
  private:
   Model model_;
   SiteSpecs specs_;
+  RecipeEnd end_;
 };
 
 /// What the recipes for vision transformers return.
@@ -83,5 +94,11 @@ using QuantizedVit = QuantizedModel<Vit>;
 
 /// What the recipes for language models return.
 using QuantizedLlama = QuantizedModel<Llama>;
+
+/// What searches for transforms of a language model return: a model that computes what the one before did.
+struct SearchedLlama {
+  Llama model;
+  bool is_complete = true;  ///< false: the progress callback stopped the search; transforms found by then are in
+};
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -60,12 +60,25 @@ enum class RotatedRounding {
   gptq,     ///< as `RotationLlamaOptions::gptq` says
 };
 
+/// Whether the gains of norms go into what reads them before anything is rotated.
+enum class NormGain {
+  folded,  ///< they do, as published
+  kept,    ///< they stay in front of the rotation: outlier channels that a gain makes stay large
+};
+
+/// GPTQ for rotated layers unless told otherwise: ranges of least squared error, as published, and inputs per token.
+[[nodiscard]] inline GptqLlamaOptions rotated_gptq_defaults() {
+  GptqLlamaOptions options{.input_scale = InputScale::token};
+  options.rounding.range = GridRange::mse;
+  return options;
+}
+
 /// What is drawn, and how weights and inputs are rounded.
 struct RotationLlamaOptions {
   RotationOptions rotation = {};
+  NormGain gain = NormGain::folded;
   RotatedRounding rounding = RotatedRounding::nearest;
-  GptqLlamaOptions gptq = {.input_scale =
-                               InputScale::token};  ///< widths, inputs and threads are read from it in any case
+  GptqLlamaOptions gptq = rotated_gptq_defaults();  ///< widths, inputs and threads are read from it in any case
 };
 
 /// Quantizes `model` with rotated inputs of all linear layers of the blocks. Errors and class: those of
@@ -103,8 +116,8 @@ struct RotationLlamaOptions {
     for (LinearSpec& spec : specs) spec.transform = InputTransform(RotateInput{r});
     return specs;
   };
-  return calibrate_sequentially(with_folded_norms(model, how.executor), calibration, calibrate,
-                                sequential_options(how));
+  return calibrate_sequentially(options.gain == NormGain::folded ? with_folded_norms(model, how.executor) : model,
+                                calibration, calibrate, sequential_options(how));
 }
 
 }  // namespace recipes

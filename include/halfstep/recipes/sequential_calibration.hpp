@@ -18,6 +18,7 @@
 #include "halfstep/core/finite.hpp"
 #include "halfstep/core/function_ref.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/layers/eigen_product.hpp"
 #include "halfstep/layers/engine.hpp"
 #include "halfstep/layers/float_engine.hpp"
@@ -29,10 +30,11 @@
 #include "halfstep/models/language_model.hpp"
 #include "halfstep/models/tokens.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
+#include "halfstep/recipes/step_meter.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -45,6 +47,7 @@ struct CalibrationStage {
   MatrixView<const float> x = {};              ///< `[tokens, in_features]` of the quantized layers before, not encoded
   MatrixView<const float> float_x = {};        ///< the same of the float model; without data unless it was asked for
   Index sequence_length = 0;                   ///< rows of one sequence
+  ProgressCallback progress = {};              ///< for what the calibrator calls: whether to go on
 };
 
 /// Gives the quantized weight of each layer of a stage and the rule for its input, in the order of `layers`.
@@ -58,8 +61,7 @@ struct SequentialOptions {
   FloatPath float_path = FloatPath::none;
   FloatProduct float_product = eigen_product;  ///< of attention, and of the float path
   ExecutorRef executor = {};                   ///< results do not depend on it
-  /// Is told how many of `stages` are done, and the first layer of the one that comes next.
-  FunctionRef<void(Index done, Index stages, std::string_view next)> progress = {};
+  ProgressCallback progress = {};              ///< told of stages by their first layers; may cancel
 };
 
 /// The stages of one block, and which of them a site belongs to.
@@ -107,24 +109,30 @@ class StageEngine final : public Engine {
  public:
   /// `specs` takes what `calibrate` gives. `float_path` may be null.
   StageEngine(const BlockStages& stages, CalibrationStage stage, StageCalibrator calibrate,
-              const FloatPathEngine* float_path, SiteSpecs& specs, const SequentialOptions& options)
+              const FloatPathEngine* float_path, SiteSpecs& specs, StepMeter& meter, const SequentialOptions& options)
       : stages_(stages),
         stage_(stage),
         calibrate_(calibrate),
         float_path_(float_path),
         specs_(specs),
+        meter_(meter),
         integer_(specs, options.executor, options.float_product) {}
 
   void multiply(const LinearProduct& product, Workspace& workspace) override {
-    if (stages_.begins(done_, product.site)) calibrate(product.x);
-    integer_.multiply(product, workspace);
+    if (!meter_.is_cancelled() && stages_.begins(done_, product.site)) calibrate(product.x);
+    run(product, workspace);
   }
-  void multiply(const AttentionProduct& product, Workspace& workspace) override {
-    integer_.multiply(product, workspace);
-  }
+  void multiply(const AttentionProduct& product, Workspace& workspace) override { run(product, workspace); }
   [[nodiscard]] ExecutorRef executor() const override { return integer_.executor(); }
 
  private:
+  /// Nobody reads what the rest of a cancelled block computes: zeros are quicker.
+  template <class Product>
+  void run(const Product& product, Workspace& workspace) {
+    if (!meter_.is_cancelled()) return integer_.multiply(product, workspace);
+    for (Index r = 0; r < product.out.rows; ++r) std::fill_n(product.out.row(r), product.out.cols, 0.0f);
+  }
+
   void calibrate(MatrixView<const float> x) {
     const std::vector<const Linear*>& layers = stages_.layers(done_);
     const std::string& name = layers.front()->site.name;
@@ -133,7 +141,12 @@ class StageEngine final : public Engine {
     stage_.layers = layers;
     stage_.x = x;
     if (float_path_ != nullptr) stage_.float_x = float_path_->input(done_);
-    std::vector<LinearSpec> quantized = calibrate_(stage_);
+    std::vector<LinearSpec> quantized;
+    const bool is_done = meter_.run(name, [&](ProgressCallback inside) {
+      stage_.progress = inside;
+      quantized = calibrate_(stage_);
+    });
+    if (!is_done) return;
     if (quantized.size() != layers.size()) {
       raise("calibrate_sequentially", "the calibrator gave ", quantized.size(), " weights for the ", layers.size(),
             " layers of the stage of ", name);
@@ -147,6 +160,7 @@ class StageEngine final : public Engine {
   StageCalibrator calibrate_;
   const FloatPathEngine* float_path_;
   SiteSpecs& specs_;
+  StepMeter& meter_;
   IntegerEngine integer_;
   std::size_t done_ = 0;  // stages of the block
 };
@@ -154,7 +168,8 @@ class StageEngine final : public Engine {
 /// Quantizes the blocks of `model`, from the first to the last, each stage by `calibrate`; embedding, head, norms and
 /// attention stay float. Every product of the calibration run is computed once, on the codes that the result has: what
 /// a calibrator sees is what the layer will meet. Holds, beside the model and its codes, the activations of one block
-/// for all calibration tokens (twice that with a float path).
+/// for all calibration tokens (twice that with a float path). A calibration that is cancelled has the stages that were
+/// done, as a complete one has them; the others stay float.
 ///
 /// Errors: no token; tokens that the model cannot read; an input that is not finite, named with its layer, row and
 /// column; another number of weights, or of another shape, than the stage has. Class: that of `calibrate`, bounded at
@@ -170,22 +185,18 @@ class StageEngine final : public Engine {
   const bool keeps_floats = options.float_path == FloatPath::kept;
   MatrixF float_x = keeps_floats ? x : MatrixF();
   RunWorkspace workspace;
-  Index done = 0;
-  const auto counted = [&](const CalibrationStage& stage) {
-    const auto stages = static_cast<Index>(model.blocks.size() * BlockStages(model, 0).size());
-    if (options.progress) options.progress(done++, stages, stage.layers.front()->site.name);
-    return calibrate(stage);
-  };
-  for (Index b = 0; b < static_cast<Index>(model.blocks.size()); ++b) {
+  const auto blocks = static_cast<Index>(model.blocks.size());
+  StepMeter meter(options.progress, blocks == 0 ? 0 : blocks * static_cast<Index>(BlockStages(model, 0).size()));
+  for (Index b = 0; b < blocks && !meter.is_cancelled(); ++b) {
     const DecoderBlock& block = model.blocks[static_cast<std::size_t>(b)];
     const BlockStages stages(model, b);
     FloatPathEngine float_path(stages, options);
     if (keeps_floats) block.forward(mutable_view(float_x), calibration.length, model.rope, float_path, workspace);
     CalibrationStage stage{.block = b, .sequence_length = calibration.length};
-    StageEngine engine(stages, stage, counted, keeps_floats ? &float_path : nullptr, specs, options);
+    StageEngine engine(stages, stage, calibrate, keeps_floats ? &float_path : nullptr, specs, meter, options);
     block.forward(mutable_view(x), calibration.length, model.rope, engine, workspace);
   }
-  return {model, std::move(specs)};
+  return {model, std::move(specs), meter.is_cancelled() ? RecipeEnd::cancelled : RecipeEnd::complete};
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -57,10 +57,10 @@ TEST_CASE("an exact allocation that is stopped is the better of the quick ones")
   const std::vector<LayerOptions> layers = random_options(7, 4, 3);
   const std::int64_t budget = (least_cost(layers) + most_cost(layers)) / 2;
   Index last = 0;
-  const auto stop = [&](Index done, Index total) {
-    CHECK(total == 7);
-    last = done;
-    return done < 3;
+  const auto stop = [&](const Progress& p) {
+    CHECK(p.total == 7);
+    last = p.done;
+    return p.done < 3;
   };
   const Allocation stopped = allocate_exact(layers, budget, {.progress = stop});
   CHECK(last == 3);

@@ -35,10 +35,10 @@ TEST_CASE("the measured allocation is the greedy one where losses add up") {
     };
     const std::int64_t budget = (least_cost(layers) + most_cost(layers)) / 2;
     Index last = 0, most = 0;
-    const auto progress = [&](Index done, Index total) {
-      CHECK(done == last + 1);
-      last = done;
-      most = total;
+    const auto progress = [&](const Progress& p) {
+      CHECK(p.done == last + 1);
+      last = p.done;
+      most = p.total;
       return true;
     };
     const Allocation found = allocate_measured(costs, budget, measure, {.progress = progress});
@@ -66,7 +66,7 @@ TEST_CASE("a measured allocation that is stopped takes no step that it did not f
   const std::vector<std::vector<std::int64_t>> costs(3, {1, 2});
   const auto measure = [](std::span<const int> c) { return static_cast<double>(3 - c[0] - c[1] - c[2]); };
   const auto after = [&](Index last) {
-    const auto progress = [&](Index done, Index) { return done < last; };
+    const auto progress = [&](const Progress& p) { return p.done < last; };
     return allocate_measured(costs, 3, measure, {.progress = progress});
   };
   CHECK(after(1).choices == std::vector<int>{1, 1, 1});

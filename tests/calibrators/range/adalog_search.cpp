@@ -53,10 +53,10 @@ TEST_CASE("AdaLog's search for a linear layer beats min-max, and finishes") {
   x.values[5] = 12;  // one value far out
   const ObservedProduct layer{.lhs = x.view(), .rhs = w.view()};
   Index last = 0, total = 0;
-  const auto count = [&](Index done, Index all) {
-    CHECK(done > last);
-    last = done;
-    total = all;
+  const auto count = [&](const Progress& p) {
+    CHECK(p.done > last);
+    last = p.done;
+    total = p.total;
     return true;
   };
   const auto found = adalog_linear<4, 4>(layer, {.progress = count});
@@ -75,7 +75,7 @@ TEST_CASE("AdaLog's search after GELU finds a base and a scale that beat the fit
   const FloatMatrix x = sample(distributions()[2], 60, 20, 3), w = random_matrix(8, 20, 4, 0.2f);
   const ObservedProduct layer{.lhs = x.view(), .rhs = w.view()};
   Index last = 0, total = 0;
-  const auto count = [&](Index done, Index all) { return last = done, total = all, true; };
+  const auto count = [&](const Progress& p) { return last = p.done, total = p.total, true; };
   const auto found = adalog_gelu<4, AdaLog<4>>(layer, {.progress = count});
   CHECK(last == total);
   CHECK(found.lhs.at(0).shift == gelu_shift);
@@ -119,7 +119,7 @@ TEST_CASE("AdaLog's searches do not depend on the executor, and can be cancelled
   const auto gelu = adalog_gelu<3, AdaLog<3>>(layer, {.rounds = 1, .executor = pool});
   CHECK(gelu.lhs == adalog_gelu<3, AdaLog<3>>(layer, {.rounds = 1}).lhs);
   for (const Index stop : {1, 800, 1600, 1700, 2400}) {
-    const auto until = [&](Index done, Index) { return done < stop; };
+    const auto until = [&](const Progress& p) { return p.done < stop; };
     const auto found = adalog_linear<3, 3>(layer, {.progress = until});
     CHECK(!found.is_complete);
     CHECK(std::isfinite(loss_of(layer, found.lhs.at(0), found.rhs)));

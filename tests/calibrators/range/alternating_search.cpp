@@ -90,7 +90,7 @@ TEST_CASE("an alternating search that is cancelled returns the best so far") {
   double before = layer.loss(layer.lhs, layer.rhs);
   for (const Index stop : {Index{32}, Index{100}, Index{132}, Index{200}, Index{232}, Index{332}}) {
     Index total = 0;
-    const auto until = [&](Index done, Index all) { return total = all, done < stop; };
+    const auto until = [&](const Progress& p) { return total = p.total, p.done < stop; };
     const auto found = layer.search(2, {.progress = until});
     CAPTURE(stop);
     CHECK(total == 400);

@@ -82,26 +82,26 @@ TEST_CASE("a candidate search does not depend on the executor") {
 TEST_CASE("a candidate search that is cancelled returns the best of what was tried") {
   const DistanceLoss loss{{70.0f}};
   std::vector<Index> seen;
-  const auto stop_at_64 = [&](Index done, Index total) {
-    CHECK(total == 100);
-    seen.push_back(done);
-    return done < 64;
+  const auto stop_at_64 = [&](const Progress& p) {
+    CHECK(p.total == 100);
+    seen.push_back(p.done);
+    return p.done < 64;
   };
   const auto result = candidate_search(Candidates<U4>(scales(100)), loss, {.progress = stop_at_64});
   CHECK(seen == std::vector<Index>{32, 64});
   CHECK(!result.is_complete);
   CHECK(result.choices[0].quantizer.scale == 64);
   seen.clear();
-  const auto go_on = [&](Index done, Index) { return seen.push_back(done), true; };
+  const auto go_on = [&](const Progress& p) { return seen.push_back(p.done), true; };
   CHECK(candidate_search(Candidates<U4>(scales(100)), loss, {.progress = go_on}).is_complete);
   CHECK(seen == std::vector<Index>{32, 64, 96, 100});
-  const auto too_late = [](Index done, Index total) { return done < total; };
+  const auto too_late = [](const Progress& p) { return p.done < p.total; };
   CHECK(candidate_search(Candidates<U4>(scales(100)), loss, {.progress = too_late}).is_complete);
 }
 
 TEST_CASE("what a progress callback of a search throws reaches the caller") {
   ThreadPool pool(2);
-  const auto refuse = [](Index, Index) -> bool { throw std::runtime_error("enough"); };
+  const auto refuse = [](const Progress&) -> bool { throw std::runtime_error("enough"); };
   CHECK_THROWS_WITH(
       candidate_search(Candidates<U4>(scales(9)), DistanceLoss{{1}}, {.executor = pool, .progress = refuse}), "enough");
 }

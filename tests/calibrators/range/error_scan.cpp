@@ -26,9 +26,9 @@ TEST_CASE("a scan finds the first of the least errors, sees all of them, and cou
   const FloatMatrix other = random_matrix(3, 8, 41), operand = random_matrix(100, 8, 42);
   const ProductError error(other.view());
   std::vector<Index> counts;
-  const auto count = [&](Index done, Index total) {
-    counts.push_back(done);
-    CHECK(total == 200);
+  const auto count = [&](const Progress& p) {
+    counts.push_back(p.done);
+    CHECK(p.total == 200);
     return true;
   };
   SearchMeter meter(count, 200);
@@ -47,7 +47,7 @@ TEST_CASE("a scan finds the first of the least errors, sees all of them, and cou
 
 TEST_CASE("a scan that is stopped knows the best so far") {
   const FloatMatrix other = random_matrix(3, 8, 41), operand = random_matrix(10, 8, 42);
-  const auto never = [](Index, Index) { return false; };
+  const auto never = [](const Progress&) { return false; };
   SearchMeter meter(never, 200);
   const LeastError best = least_error(ProductError(other.view()), operand.view(), 200, {}, meter, shift_all);
   CHECK(meter.is_stopped());

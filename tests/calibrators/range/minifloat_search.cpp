@@ -101,11 +101,11 @@ TEST_CASE("a minifloat search that is stopped returns what it had") {
   Index last_done = 0, last_total = 0;
   const auto stop_at = [&](Index last) {
     last_done = 0;
-    const auto progress = [&](Index done, Index total) {
-      CHECK(done >= last_done);
-      last_done = done;
-      last_total = total;
-      return done < last;
+    const auto progress = [&](const Progress& p) {
+      CHECK(p.done >= last_done);
+      last_done = p.done;
+      last_total = p.total;
+      return p.done < last;
     };
     return minifloat_search<4>(x.view(), w.view(), {.progress = progress});
   };

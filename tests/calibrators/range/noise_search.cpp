@@ -83,10 +83,10 @@ TEST_CASE("a noise search that is stopped returns the best so far") {
   Index calls = 0;
   const auto stop_at = [&](Index last) {
     calls = 0;
-    const auto progress = [&](Index done, Index total) {
+    const auto progress = [&](const Progress& p) {
       ++calls;
-      CHECK(total == 1000 + 400 + 2000);
-      return done < last;
+      CHECK(p.total == 1000 + 400 + 2000);
+      return p.done < last;
     };
     return noise_search<4>(x.view(), w.view(), {.progress = progress});
   };

@@ -87,7 +87,7 @@ TEST_CASE(
     CHECK(best.choices[0].loss <= loss_of(layer, Operand::lhs, OutputMetric::squared, q) * (1 + 1e-4));
   }
   CHECK(best.choices[0].index > 80);  // the large channel is clipped
-  const auto stop = [](Index, Index) { return false; };
+  const auto stop = [](const Progress&) { return false; };
   const auto cancelled = output_search(layer, Candidates<Uniform<4>>(list), {.progress = stop});
   CHECK(!cancelled.is_complete);
   CHECK(cancelled.choices[0].index < 32);

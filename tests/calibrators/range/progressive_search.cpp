@@ -45,9 +45,9 @@ ProgressiveGrid<U4> grid_of(Index granules) {
 TEST_CASE("a progressive search closes in on the best, granule by granule") {
   const Target loss{{{3.3f, 5}, {11.77f, 9}}};
   Index total = 0;
-  const auto count = [&](Index done, Index all) {
-    CHECK(all == 768);
-    total = done;
+  const auto count = [&](const Progress& p) {
+    CHECK(p.total == 768);
+    total = p.done;
     return true;
   };
   const auto result = progressive_search(grid_of(2), loss, {}, {.progress = count});
@@ -106,7 +106,7 @@ TEST_CASE("a progressive search over values beats its grid, for any executor") {
 
 TEST_CASE("a progressive search that is cancelled returns the best of what was tried") {
   const Target loss{{{3.3f, 5}}};
-  const auto stop = [](Index done, Index) { return done < 256; };
+  const auto stop = [](const Progress& p) { return p.done < 256; };
   const auto result = progressive_search(grid_of(1), loss, {}, {.progress = stop});
   CHECK(!result.is_complete);
   CHECK(std::fabs(result.choices[0].quantizer.scale - 3.3f) <= 0.5f / 7 + 1e-6f);

@@ -93,7 +93,7 @@ TEST_CASE("PTQ4ViT's searches for attention: scales by head, one split for all")
 
 TEST_CASE("PTQ4ViT's searches say what is wrong, and can be cancelled") {
   SearchedLayer layer;
-  const auto stop = [](Index done, Index) { return done < 100; };
+  const auto stop = [](const Progress& p) { return p.done < 100; };
   const auto cancelled = ptq4vit_linear<4, Uniform<4>>(layer.product, {.progress = stop});
   CHECK(!cancelled.is_complete);
   CHECK(cancelled.losses.size() == 1);

@@ -71,9 +71,9 @@ TEST_CASE("the ratio search is the same for any executor, and stops where it is 
   const auto found = region_ratio_search<4>(x.view(), {.largest_shift = 2, .steps = 10, .executor = pool});
   CHECK(found.quantizer == expected.quantizer);
   CHECK(found.error == expected.error);
-  const auto stop = [](Index done, Index total) {
-    CHECK(total == 900);
-    return done < 200;
+  const auto stop = [](const Progress& p) {
+    CHECK(p.total == 900);
+    return p.done < 200;
   };
   const auto stopped = region_ratio_search<4>(x.view().row_range(0, 2), {.progress = stop});
   CHECK_FALSE(stopped.is_complete);

@@ -34,7 +34,7 @@ TEST_CASE("the search for shift-log2 says what is wrong, and can be cancelled") 
   CHECK_RAISES(shift_log2_search<4>(x.view(), {.etas = {}}), "etas is empty, expected at least one");
   CHECK_RAISES(shift_log2_search<4>(x.view(), {.etas = {0}}), "eta is 0, expected more than 0");
   CHECK_RAISES(shift_log2_search<4>(x.view().row_range(0, 0)), "matrix of shape [0, 5] has no elements");
-  const auto stop = [](Index, Index) { return false; };
+  const auto stop = [](const Progress&) { return false; };
   CHECK(shift_log2_search<4>(x.view(), {.progress = stop}).is_complete);  // eleven are tried at once
   const std::vector<float> etas(33, 0.5f);
   CHECK(!shift_log2_search<4>(x.view(), {.etas = etas, .progress = stop}).is_complete);

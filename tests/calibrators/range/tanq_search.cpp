@@ -50,7 +50,7 @@ TEST_CASE("the search for TanQ says what is wrong, and can be cancelled") {
   CHECK_RAISES(tanq_search<4>(x.view(), {.grid = {.percentiles = {0.2}}}), "tanq_search");
   CHECK_RAISES(tanq_search<4>(x.view().row_range(0, 0)), "matrix of shape [0, 5] has no elements");
   CHECK_RAISES(tanq_candidates<4>({}), "values is empty");
-  const auto stop = [](Index, Index) { return false; };
+  const auto stop = [](const Progress&) { return false; };
   CHECK(!tanq_search<4>(x.view(), {.progress = stop}).is_complete);
   x.values[7] = std::numeric_limits<float>::quiet_NaN();
   CHECK_RAISES(tanq_search<4>(x.view()), "tanq_search: matrix is not finite: row 1, column 2 is nan");

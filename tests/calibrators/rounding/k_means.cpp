@@ -135,14 +135,16 @@ TEST_CASE("words that were not asked for get no codes") {
 
 TEST_CASE("k-means can be cancelled, and returns what it has") {
   const FloatMatrix x = random_matrix(64, 16, 8);
-  int seen = 0;
-  const auto stop_at_two = [&seen](int iteration) {
-    seen = iteration;
-    return iteration < 2;
+  Index seen = 0;
+  const auto stop_at_two = [&seen](const Progress& p) {
+    seen = p.done;
+    return p.done < 2;
   };
   const auto cancelled = k_means<4, 16>(x.view(), {.progress = stop_at_two});
   CHECK(seen == 2);
   CHECK(cancelled.iterations == 2);
+  CHECK_FALSE(cancelled.is_complete);
+  CHECK(k_means<4, 16>(x.view(), {.iterations = 2, .progress = stop_at_two}).is_complete);  // too late
   CHECK(cancelled.codebook == k_means<4, 16>(x.view(), {.iterations = 2}).codebook);
 }
 

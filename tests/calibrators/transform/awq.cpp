@@ -62,9 +62,9 @@ TEST_CASE("AWQ is the same on any number of threads, and can be stopped") {
   CHECK(serial.errors == pooled.errors);
   CHECK(serial.transform == pooled.transform);
   Index total = 0;
-  const auto stop_at_3 = [&](Index done, Index all) {
-    total = all;
-    return done < 3;
+  const auto stop_at_3 = [&](const Progress& p) {
+    total = p.total;
+    return p.done < 3;
   };
   const auto stopped =
       awq<Uniform<4>>(x.view(), {w.view(), v.view()}, {.weight_tiling = per_row(), .progress = stop_at_3}, awq_fit<4>);

@@ -108,10 +108,10 @@ TEST_CASE("OS+ is the same on any number of threads, and can be stopped") {
   CHECK(serial.transform == pooled.transform);
 
   Index calls = 0, total = 0;
-  const auto stop_at_5 = [&](Index done, Index all) {
-    CHECK(done == ++calls);
-    total = all;
-    return done < 5;
+  const auto stop_at_5 = [&](const Progress& p) {
+    CHECK(p.done == ++calls);
+    total = p.total;
+    return p.done < 5;
   };
   const auto stopped = outlier_suppression_plus<Uniform<4>>(x.view(), {w.view(), v.view()}, {.progress = stop_at_5});
   CHECK_FALSE(stopped.is_complete);
@@ -125,7 +125,7 @@ TEST_CASE("OS+ is the same on any number of threads, and can be stopped") {
                                          return seen.ranges();
                                        }(),
                                        stopped.threshold));
-  const auto fail = [](Index, Index) -> bool { throw std::runtime_error("stop"); };
+  const auto fail = [](const Progress&) -> bool { throw std::runtime_error("stop"); };
   CHECK_THROWS_AS(outlier_suppression_plus<Uniform<4>>(x.view(), {w.view()}, {.progress = fail}), std::runtime_error);
 }
 

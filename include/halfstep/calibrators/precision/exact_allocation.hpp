@@ -6,10 +6,10 @@
 #include "halfstep/calibrators/precision/allocation.hpp"
 #include "halfstep/calibrators/precision/greedy_allocation.hpp"
 #include "halfstep/calibrators/precision/lagrangian_allocation.hpp"
-#include "halfstep/calibrators/range/search_progress.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/progress.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -25,7 +25,7 @@ namespace halfstep::inline HALFSTEP_ABI {
 /// Options of `allocate_exact`.
 struct ExactAllocationOptions {
   Index largest_states = Index{1} << 25;  ///< kept at a time: 24 bytes each
-  SearchProgress progress = {};           ///< with layers done and their number; may cancel
+  ProgressCallback progress = {};         ///< with layers done and their number; may cancel
 };
 
 /// Combinations of options of the first layers: none of them costs no less and loses no less than another. Layer by
@@ -133,7 +133,7 @@ class AllocationFrontier {
       raise("allocate_exact", "layers 0 to ", l, " have ", kept, " combinations that may win, expected at most ", most,
             ": give the costs in larger units (in_units)");
     }
-    if (options.progress && !options.progress(static_cast<Index>(l) + 1, static_cast<Index>(layers.size()))) {
+    if (options.progress && !options.progress({static_cast<Index>(l) + 1, static_cast<Index>(layers.size())})) {
       known.is_complete = l + 1 == layers.size();
       if (!known.is_complete) return known;
     }

@@ -4,12 +4,12 @@
 /// Allocation step by step, from the most precise options down.
 
 #include "halfstep/calibrators/precision/allocation.hpp"
-#include "halfstep/calibrators/range/search_progress.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/finite.hpp"
 #include "halfstep/core/function_ref.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/progress.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -56,7 +56,7 @@ using MeasureModel = FunctionRef<double(std::span<const int> choices)>;
 
 /// Options of `allocate_measured`.
 struct MeasuredAllocationOptions {
-  SearchProgress progress = {};  ///< with measurements done and the most that there can be; may cancel
+  ProgressCallback progress = {};  ///< with measurements done and the most that there can be; may cancel
 };
 
 /// The greedy allocation with the model measured after every step: each step lowers by one option the layer for which
@@ -82,7 +82,7 @@ struct MeasuredAllocationOptions {
   const auto measured = [&](std::string_view what, std::size_t l) {
     const double loss = measure(all.choices);
     if (!is_finite_bits(loss)) raise("allocate_measured", "measure gives ", loss, " with ", what, " ", l, " lowered");
-    if (options.progress && !options.progress(++done, total)) all.is_complete = false;
+    if (options.progress && !options.progress({++done, total})) all.is_complete = false;
     return loss;
   };
   for (const auto& layer : costs) {

@@ -19,6 +19,7 @@
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/quantizers/adalog.hpp"
 #include "halfstep/quantizers/uniform.hpp"
@@ -32,9 +33,9 @@ namespace halfstep::inline HALFSTEP_ABI {
 
 /// Options of AdaLog's searches.
 struct AdaLogSearchOptions {
-  int rounds = 3;                ///< of turns, at least 1
-  ExecutorRef executor = {};     ///< results do not depend on it
-  SearchProgress progress = {};  ///< may cancel; the best so far is returned
+  int rounds = 3;                  ///< of turns, at least 1
+  ExecutorRef executor = {};       ///< results do not depend on it
+  ProgressCallback progress = {};  ///< may cancel; the best so far is returned
 };
 
 /// Refuses options that no search can follow.

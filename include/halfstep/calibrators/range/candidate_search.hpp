@@ -3,12 +3,12 @@
 /// \file
 /// The best of given quantizers, by any measure of loss: what every search for parameters ends in.
 
-#include "halfstep/calibrators/range/search_progress.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/parallel_for.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/quantizers/concepts.hpp"
 
 #include <algorithm>
@@ -81,8 +81,8 @@ concept CandidateLoss = ScalarQuantizer<Q> &&
 
 /// How a search is run.
 struct SearchOptions {
-  ExecutorRef executor = {};     ///< results do not depend on it
-  SearchProgress progress = {};  ///< may cancel; the best of what was tried is returned
+  ExecutorRef executor = {};       ///< results do not depend on it
+  ProgressCallback progress = {};  ///< may cancel; the best of what was tried is returned
 };
 
 /// The run of a search, which may consist of several: where it runs, how far it is, whether it was cancelled.
@@ -97,7 +97,7 @@ class SearchRun {
   void advance(Index candidates) {
     done_ += candidates;
     if (is_cancelled_ || !options_.progress) return;
-    is_cancelled_ = !options_.progress(done_, total_) && done_ < total_;
+    is_cancelled_ = !options_.progress({done_, total_}) && done_ < total_;
   }
 
  private:

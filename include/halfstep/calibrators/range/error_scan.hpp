@@ -4,13 +4,13 @@
 /// A scan over candidates by the squared error of a product, summed over the rows of an operand.
 
 #include "halfstep/calibrators/range/product_error.hpp"
-#include "halfstep/calibrators/range/search_progress.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/function_ref.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/parallel_for.hpp"
+#include "halfstep/core/progress.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -22,18 +22,18 @@ namespace halfstep::inline HALFSTEP_ABI {
 /// Counts candidates for a search's progress callback, and remembers that it was told to stop.
 class SearchMeter {
  public:
-  SearchMeter(SearchProgress progress, Index total) : progress_(progress), total_(total) {}
+  SearchMeter(ProgressCallback progress, Index total) : progress_(progress), total_(total) {}
 
   /// After `count` more candidates. Returns whether to go on.
   bool advance(Index count) {
     done_ += count;
-    if (progress_ && !progress_(done_, total_)) is_stopped_ = true;
+    if (progress_ && !progress_({done_, total_}) && done_ < total_) is_stopped_ = true;
     return !is_stopped_;
   }
   [[nodiscard]] bool is_stopped() const { return is_stopped_; }
 
  private:
-  SearchProgress progress_;
+  ProgressCallback progress_;
   Index total_;
   Index done_ = 0;
   bool is_stopped_ = false;

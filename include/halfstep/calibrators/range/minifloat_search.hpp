@@ -20,7 +20,6 @@
 #include "halfstep/calibrators/range/minifloat_formats.hpp"
 #include "halfstep/calibrators/range/minifloat_operands.hpp"
 #include "halfstep/calibrators/range/product_error.hpp"
-#include "halfstep/calibrators/range/search_progress.hpp"
 #include "halfstep/calibrators/transform/shift_scale.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
@@ -29,6 +28,7 @@
 #include "halfstep/core/finite.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/parallel_for.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/read_row.hpp"
 
 #include <algorithm>
@@ -47,7 +47,7 @@ struct MinifloatSearchOptions {
   int initial_weight_mantissa = -1;  ///< mantissa bits of the initial format; -1: half of what is not sign or the first
   int initial_activation_mantissa = -1;  ///< exponent bit: E2M1, E3M2, E4M3
   ExecutorRef executor = {};             ///< results do not depend on it
-  SearchProgress progress = {};
+  ProgressCallback progress = {};
 };
 
 /// What `minifloat_search` settles on.

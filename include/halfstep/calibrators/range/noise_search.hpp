@@ -14,7 +14,6 @@
 #include "halfstep/calibrators/range/error_scan.hpp"
 #include "halfstep/calibrators/range/min_max.hpp"
 #include "halfstep/calibrators/range/product_error.hpp"
-#include "halfstep/calibrators/range/search_progress.hpp"
 #include "halfstep/calibrators/range/squared_error.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
@@ -23,6 +22,7 @@
 #include "halfstep/core/finite.hpp"
 #include "halfstep/core/function_ref.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/random.hpp"
 #include "halfstep/core/range.hpp"
 #include "halfstep/core/read_row.hpp"
@@ -46,7 +46,7 @@ struct NoiseSearchOptions {
   VectorView direction = {};   ///< `[channels]`, finite; empty: `(2 n - 1) * scale`, n normal, channel c at position c
   std::uint64_t seed = 0;      ///< of the direction, where it is drawn
   ExecutorRef executor = {};   ///< results do not depend on it
-  SearchProgress progress = {};
+  ProgressCallback progress = {};
 };
 
 /// What `noise_search` settles on. Errors are means over tokens and output features.

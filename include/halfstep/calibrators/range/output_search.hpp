@@ -9,6 +9,7 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/executor.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/quantizers/concepts.hpp"
 
@@ -24,7 +25,7 @@ struct OutputSearchOptions {
   ProductTiling tiling = {};                    ///< which of its rows share a quantizer
   OutputMetric metric = OutputMetric::squared;  ///< hessian: products bring gradients
   ExecutorRef executor = {};                    ///< results do not depend on it
-  SearchProgress progress = {};                 ///< may cancel; the best of what was tried is returned
+  ProgressCallback progress = {};               ///< may cancel; the best of what was tried is returned
 };
 
 /// For each granule of one operand of `products`, the candidate whose codes change the outputs least; of equals the

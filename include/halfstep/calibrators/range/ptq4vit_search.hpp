@@ -18,6 +18,7 @@
 #include "halfstep/calibrators/range/published_fits.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/executor.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/range.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/quantizers/adalog.hpp"
@@ -38,7 +39,7 @@ struct Ptq4vitOptions {
   OutputMetric metric = OutputMetric::hessian;  ///< hessian: products bring gradients
   ScaleFactors factors = {};                    ///< of the scales; published for the cosine: 0.5 to 1.2, one round
   ExecutorRef executor = {};                    ///< results do not depend on it
-  SearchProgress progress = {};                 ///< may cancel; the best so far is returned
+  ProgressCallback progress = {};               ///< may cancel; the best so far is returned
 };
 
 /// PTQ4ViT's first values as a rule: `ptq4vit_fit` for uniform quantizers. For `TwinGelu`, with n = 2^(b-1), the

@@ -5,7 +5,6 @@
 
 #include "halfstep/calibrators/range/error_scan.hpp"
 #include "halfstep/calibrators/range/min_max.hpp"
-#include "halfstep/calibrators/range/search_progress.hpp"
 #include "halfstep/calibrators/range/squared_error.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
@@ -13,6 +12,7 @@
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/finite.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/range.hpp"
 #include "halfstep/core/read_row.hpp"
 #include "halfstep/quantizers/scale.hpp"
@@ -35,7 +35,7 @@ struct RegionRatioOptions {
   /// gradients.
   MatrixView<const float> weights = {};
   ExecutorRef executor = {};  ///< results do not depend on it
-  SearchProgress progress = {};
+  ProgressCallback progress = {};
 };
 
 /// What `region_ratio_search` settles on.

@@ -10,6 +10,7 @@
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/range.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/quantizers/shift_log2.hpp"
@@ -24,8 +25,8 @@ namespace halfstep::inline HALFSTEP_ABI {
 struct ShiftLog2SearchOptions {
   std::vector<float> etas = {0.001f, 0.005f, 0.01f, 0.02f, 0.03f, 0.04f, 0.05f, 0.1f, 0.2f, 0.5f, 1.0f};
   Tiling tiling = per_tensor();
-  ExecutorRef executor = {};     ///< results do not depend on it
-  SearchProgress progress = {};  ///< may cancel; the best of what was tried is returned
+  ExecutorRef executor = {};       ///< results do not depend on it
+  ProgressCallback progress = {};  ///< may cancel; the best of what was tried is returned
 };
 
 /// For each eta the quantizer whose ends are the logarithms of `range.min + eta` and `range.max + eta`. Also the

@@ -11,6 +11,7 @@
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/quantizers/scale.hpp"
 #include "halfstep/quantizers/tanq.hpp"
@@ -32,8 +33,8 @@ struct TanqGrid {
 struct TanqSearchOptions {
   TanqGrid grid = {};
   Tiling tiling = per_tensor();
-  ExecutorRef executor = {};     ///< results do not depend on it
-  SearchProgress progress = {};  ///< may cancel; the best of what was tried is returned
+  ExecutorRef executor = {};       ///< results do not depend on it
+  ProgressCallback progress = {};  ///< may cancel; the best of what was tried is returned
 };
 
 /// Refuses grids that leave the tangent's domain: alpha * max(center, 1 - center) < pi / 2.

@@ -13,9 +13,9 @@
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/finite.hpp"
-#include "halfstep/core/function_ref.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/parallel_for.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/random.hpp"
 #include "halfstep/core/read_row.hpp"
 #include "halfstep/core/vector_view.hpp"
@@ -42,9 +42,6 @@ enum class Seeding { plus_plus, mahalanobis };
 /// farthest from its own word.
 enum class EmptyWord { zero, farthest_vector };
 
-/// After each iteration: its number, from 1 on. Returns whether to go on.
-using KMeansProgress = FunctionRef<bool(int iteration)>;
-
 /// How k-means is run.
 struct KMeansOptions {
   int iterations = 100;  ///< at most: fewer where no code changes any more
@@ -54,7 +51,7 @@ struct KMeansOptions {
   EmptyWord empty_word = EmptyWord::zero;
   VectorView column_weights = {};  ///< `[cols]`, at least 0: what a squared error in a column counts; empty: 1
   ExecutorRef executor = {};       ///< results do not depend on it
-  KMeansProgress progress = {};    ///< may cancel; what was reached is returned
+  ProgressCallback progress = {};  ///< told of iterations; may cancel
 };
 
 /// A codebook, and what it makes of the vectors that it was made for.
@@ -64,6 +61,7 @@ struct KMeansResult {
   std::vector<std::uint8_t> codes;  ///< nearest words under `codebook`
   int words = 0;                    ///< how many words were used; those behind them repeat the first
   int iterations = 0;               ///< how many were run
+  bool is_complete = true;          ///< false: the progress callback stopped it; the words that were reached
 };
 
 /// `count` vectors side by side; vector i has the weights `weights + i % period * Dim`, or none.
@@ -245,7 +243,9 @@ template <int Dim, int Words>
     is_settled = !run.assign(result.codebook) && result.iterations > 0;
     run.update(result.codebook);
     ++result.iterations;
-    if (options.progress && !options.progress(result.iterations)) break;
+    if (!options.progress || options.progress({result.iterations, options.iterations})) continue;
+    result.is_complete = is_settled || result.iterations == options.iterations;
+    break;
   }
   for (int c = words; c < Words; ++c) std::copy_n(result.codebook.word(0), Dim, result.codebook.word(c));
   run.assign(result.codebook);

@@ -15,7 +15,6 @@
 /// a search of weight clipping, is `mse_range`'s matter.
 
 #include "halfstep/calibrators/range/fit_each.hpp"
-#include "halfstep/calibrators/range/search_progress.hpp"
 #include "halfstep/calibrators/transform/channel_maxima.hpp"
 #include "halfstep/calibrators/transform/channel_means.hpp"
 #include "halfstep/calibrators/transform/layer_output_error.hpp"
@@ -25,6 +24,7 @@
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/kernels/quantize.hpp"
 
@@ -40,9 +40,9 @@ namespace halfstep::inline HALFSTEP_ABI {
 /// How AWQ searches.
 struct AwqOptions {
   Tiling weight_tiling = per_group(128);
-  int steps = 20;                ///< ratios r = 0, 1 / steps, ..., 1 - 1 / steps; at least 1
-  ExecutorRef executor = {};     ///< results do not depend on it
-  SearchProgress progress = {};  ///< may cancel
+  int steps = 20;                  ///< ratios r = 0, 1 / steps, ..., 1 - 1 / steps; at least 1
+  ExecutorRef executor = {};       ///< results do not depend on it
+  ProgressCallback progress = {};  ///< may cancel
 };
 
 /// What AWQ settles on, and what it tried.
@@ -128,7 +128,7 @@ template <ScalarQuantizer Q, FitRule<Q> Rule = LibraryFit<Q>>
       result.ratio = ratio;
       result.transform.scale = std::move(scales);
     }
-    if (!options.progress || options.progress(step + 1, options.steps)) continue;
+    if (!options.progress || options.progress({step + 1, options.steps})) continue;
     result.is_complete = step + 1 == options.steps;
     break;
   }

@@ -15,11 +15,10 @@
 /// shifting and scaling", EMNLP 2023, sections 4.1 and 4.2, and its published program. A range of -t to t makes the
 /// zero point of affine codes an exact tie, 31.5 or 127.5, which rounding noise decides; so shift, x', x' / scale, w *
 /// scale and the quantizers are float32 with true divisions, as published, and only products are summed in double. The
-/// published program compares the output of a whole attention or gated block where there is one; this is the linear
-/// layer's.
+/// published program compares what a whole attention or gate makes of the outputs where there is one:
+/// `OutlierSuppressionPlusOptions::compared`.
 
 #include "halfstep/calibrators/range/min_max.hpp"
-#include "halfstep/calibrators/range/search_progress.hpp"
 #include "halfstep/calibrators/transform/channel_maxima.hpp"
 #include "halfstep/calibrators/transform/layer_output_error.hpp"
 #include "halfstep/calibrators/transform/shift_scale.hpp"
@@ -28,10 +27,14 @@
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
+#include "halfstep/core/function_ref.hpp"
+#include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/progress.hpp"
 #include "halfstep/core/range.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/kernels/quantize.hpp"
 #include "halfstep/quantizers/concepts.hpp"
+#include "halfstep/simd/pinned.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -47,6 +50,10 @@ enum class ChannelShift {
   none,    ///< it stays: behind an RMSNorm, which has no bias to take a shift
 };
 
+/// What is compared instead of the outputs of the layers that read x: a function of them, all `x w^T`, `[tokens,
+/// out_features]`, in the order of the weights.
+using OutputsToCompare = FunctionRef<MatrixF(const std::vector<MatrixF>& outputs)>;
+
 /// How OS+ searches. The published settings: 8 bits symmetric, all per tensor; 6 bits affine, weight per row; 4 bits
 /// with groups of 1024; Llama without shift, down to 0.1, activations per token.
 struct OutlierSuppressionPlusOptions {
@@ -56,8 +63,9 @@ struct OutlierSuppressionPlusOptions {
   Symmetry activation_symmetry = Symmetry::affine;
   Tiling weight_tiling = per_row();
   Symmetry weight_symmetry = Symmetry::affine;
-  ExecutorRef executor = {};     ///< results do not depend on it
-  SearchProgress progress = {};  ///< may cancel
+  OutputsToCompare compared = {};  ///< none: the outputs as they are
+  ExecutorRef executor = {};       ///< results do not depend on it
+  ProgressCallback progress = {};  ///< told of thresholds; may cancel
 };
 
 /// What OS+ settles on, and what it tried.
@@ -108,7 +116,11 @@ class OutlierSuppressionError {
   OutlierSuppressionError(const MatrixF& shifted, std::vector<MatrixF> weights, const std::vector<Range>& channels,
                           const OutlierSuppressionPlusOptions& options)
       : shifted_(shifted), weights_(std::move(weights)), channels_(channels), options_(options) {
-    for (const MatrixF& w : weights_) outputs_.push_back(layer_output<double>(shifted_, w, options.executor));
+    if (options.compared) {
+      expected_ = compared(shifted_, weights_);
+    } else {
+      for (const MatrixF& w : weights_) outputs_.push_back(layer_output<double>(shifted_, w, options.executor));
+    }
   }
 
   [[nodiscard]] double operator()(float threshold) const {
@@ -120,19 +132,41 @@ class OutlierSuppressionError {
     } else {
       x = quantized<A>(x, options_.activation_tiling, options_.activation_symmetry);
     }
-    double sum = 0;
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
-      MatrixF w = weights_[i];
+    std::vector<MatrixF> weights = weights_;
+    for (MatrixF& w : weights) {
       for (Index o = 0; o < w.rows(); ++o) {
         for (Index c = 0; c < w.cols(); ++c) w(o, c) *= scales[static_cast<std::size_t>(c)];
       }
       w = quantized<W>(w, options_.weight_tiling, options_.weight_symmetry);
-      sum += squared_output_error<double>(x, w, outputs_[i], options_.executor);
     }
-    return sum / static_cast<double>(x.rows());
+    return squared_error(x, weights) / static_cast<double>(x.rows());
   }
 
  private:
+  [[nodiscard]] double squared_error(const MatrixF& x, const std::vector<MatrixF>& weights) const {
+    double sum = 0;
+    if (options_.compared) {
+      const MatrixF found = compared(x, weights);
+      for (Index i = 0; i < found.size(); ++i) {
+        const double error = static_cast<double>(found.data()[i]) - static_cast<double>(expected_.data()[i]);
+        sum += simd::pinned(error * error);
+      }
+      return sum;
+    }
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      sum += squared_output_error<double>(x, weights[i], outputs_[i], options_.executor);
+    }
+    return sum;
+  }
+
+  [[nodiscard]] MatrixF compared(const MatrixF& x, const std::vector<MatrixF>& weights) const {
+    std::vector<MatrixF> outputs;
+    for (const MatrixF& w : weights) {
+      outputs.push_back(layer_output<double>(x, w, options_.executor).template cast<float>());
+    }
+    return options_.compared(outputs);
+  }
+
   template <ScalarQuantizer Q>
   [[nodiscard]] MatrixF quantized(const MatrixF& matrix, const Tiling& tiling, Symmetry symmetry) const {
     const QuantizeOptions options{.tiling = tiling, .symmetry = symmetry, .executor = options_.executor};
@@ -143,7 +177,8 @@ class OutlierSuppressionError {
   std::vector<MatrixF> weights_;
   const std::vector<Range>& channels_;
   const OutlierSuppressionPlusOptions& options_;
-  std::vector<MatrixD> outputs_;
+  std::vector<MatrixD> outputs_;  // of x as it is; those to compare, one of the two
+  MatrixF expected_;
 };
 
 /// Tries the candidates in order.
@@ -160,7 +195,7 @@ void search_threshold(const Error& error, const OutlierSuppressionPlusOptions& o
       result.index = tried - 1;
       result.threshold = threshold;
     }
-    if (options.progress && !options.progress(tried, total)) {
+    if (options.progress && !options.progress({tried, total})) {
       result.is_complete = tried == total;
       return;
     }
