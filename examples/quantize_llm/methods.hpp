@@ -87,11 +87,13 @@ inline hs::QuantizedLlama quantize_gptq_mse(const RecipeInput& input, const Sett
   return hs::recipes::gptq(input.model, input.calibration, options);
 }
 
-/// Ranges by GPTQ's own objective, three sweeps of coordinate descent, the float model's outputs as the target.
+/// Ranges by GPTQ's own objective, GPTAQ's sweep, three sweeps of coordinate descent, the float model's outputs as the
+/// target.
 inline hs::QuantizedLlama quantize_gptq_search(const RecipeInput& input, const Setting& setting) {
   hs::recipes::GptqLlamaOptions options = gptq_options(input, setting);
   options.rounding.range = hs::GridRange::objective;
   options.rounding.descent_sweeps = 3;
+  options.rounding.alpha = 0.5;
   options.float_path = hs::FloatPath::kept;
   return hs::recipes::gptq(input.model, input.calibration, options);
 }

@@ -1,5 +1,6 @@
 #include "halfstep/recipes/rotation.hpp"
 
+#include <cstdint>
 #include <string>
 #include <variant>
 
@@ -98,6 +99,17 @@ TEST_CASE("rotation rescues 4-bit inputs, alone and with GPTQ", "[recipes_rotati
     const double rotated = loss(stories, bits(4, RotatedRounding::nearest));
     CHECK(rotated <= 1.55);
     CHECK(plain - rotated >= 0.20 * (plain - 1.2751));
-    CHECK(loss(stories, bits(4, RotatedRounding::gptq)) <= 1.46);
+    RotationLlamaOptions gptaq = bits(4, RotatedRounding::gptq);
+    gptaq.gptq.float_path = hs::FloatPath::kept;
+    gptaq.gptq.rounding.alpha = 0.25;
+    CHECK(loss(stories, gptaq) <= 1.46);
+    // What is drawn moves GPTQ alone by 0.01 and more on this model, which is 64 channels wide: the mean of five.
+    double sum = 0;
+    for (const std::uint64_t seed : {0, 1, 2, 3, 4}) {
+      RotationLlamaOptions options = bits(4, RotatedRounding::gptq);
+      options.rotation.seed = seed;
+      sum += loss(stories, options);
+    }
+    CHECK(sum / 5 <= 1.46);
   }
 }

@@ -56,8 +56,8 @@ enum class ComparedOutput {
 struct OutlierSuppressionLlamaOptions {
   int bits = 8;                                 ///< 2 to 8, of weights and activations
   InputScale input_scale = InputScale::tensor;  ///< tensor or token
-  /// Of the calibration that errors are taken over, the first of one sequence, or so many sequences as have them; 0:
-  /// all.
+  /// Tokens that errors are taken over: the first of one sequence, or, where sequences are shorter, as many whole ones
+  /// as it takes; 0: all.
   Index tokens = 384;
   ComparedOutput compared = ComparedOutput::branch;
   FloatProduct float_product = eigen_product;
