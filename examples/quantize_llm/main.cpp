@@ -148,8 +148,8 @@ Results measure(const Options& options) {
   results.machine.emplace_back("float_product", results.float_path);
   for (const auto& [method, settings] : plan) {
     for (const Setting& setting : settings) {
-      measure_quantized(*method, setting, {model, evaluation.calibration.view(), path.product, pool, {}}, evaluation,
-                        results);
+      measure_quantized(*method, setting, {model, evaluation.calibration.view(), path.product, pool, options.seed},
+                        evaluation, results);
     }
   }
   return results;

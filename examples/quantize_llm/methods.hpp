@@ -20,6 +20,7 @@
 #include <halfstep/recipes/rotation.hpp>
 #include <halfstep/recipes/smooth_quant.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,7 +35,8 @@ struct RecipeInput {
   hs::TokenView calibration;
   hs::FloatProduct product;
   hs::ExecutorRef executor;
-  hs::ProgressCallback progress;  ///< of recipes that take long
+  std::uint64_t seed = 0;              ///< of what is drawn
+  hs::ProgressCallback progress = {};  ///< of recipes that take long
 };
 
 /// One method. `take` gives the setting that it makes of one that was asked for, or nothing where it has none.
@@ -108,7 +110,8 @@ inline hs::QuantizedLlama quantize_gptaq(const RecipeInput& input, const Setting
 
 /// Rounding to nearest of a model that was transformed before.
 inline hs::QuantizedLlama round_nearest(const hs::Llama& model, const RecipeInput& input, const Setting& setting) {
-  return quantize_nearest({model, input.calibration, input.product, input.executor, input.progress}, setting);
+  return quantize_nearest({model, input.calibration, input.product, input.executor, input.seed, input.progress},
+                          setting);
 }
 
 inline hs::Llama smooth(const RecipeInput& input) {
@@ -156,7 +159,8 @@ inline hs::QuantizedLlama quantize_awq_gptq(const RecipeInput& input, const Sett
 
 inline hs::QuantizedLlama quantize_rotated(const RecipeInput& input, const Setting& setting,
                                            hs::recipes::RotatedRounding rounding, hs::FloatPath float_path) {
-  hs::recipes::RotationLlamaOptions options{.rounding = rounding, .gptq = gptq_options(input, setting)};
+  hs::recipes::RotationLlamaOptions options{
+      .rotation = {.seed = input.seed}, .rounding = rounding, .gptq = gptq_options(input, setting)};
   options.gptq.rounding.range = hs::GridRange::mse;  // as published
   options.gptq.float_path = float_path;
   options.gptq.rounding.alpha = float_path == hs::FloatPath::kept ? 0.25 : 0;
