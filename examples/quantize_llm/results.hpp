@@ -9,8 +9,10 @@
 #include <halfstep/report/line_plot.hpp>
 #include <halfstep/report/table.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -84,8 +86,14 @@ inline report::Table data_table(const std::vector<Result>& rows) {
   return table;
 }
 
-/// Loss over bits per weight, a line for each method and kind of input.
-inline report::SvgPlot loss_plot(const std::vector<Result>& rows) {
+/// What rows that belong into one figure have in common.
+inline std::string input_kind(const Setting& setting) {
+  if (setting.activation_bits == float_bits) return "weights alone";
+  return hs::concat("A", setting.activation_bits, " per ", scale_name(setting.scale));
+}
+
+/// Loss over bits per weight of the rows of one kind of input, a line for each method.
+inline report::SvgPlot loss_plot(const std::vector<Result>& rows, const std::string& kind) {
   std::vector<report::LineSeries> series;
   const auto series_of = [&](const std::string& name) -> report::LineSeries& {
     for (report::LineSeries& one : series) {
@@ -96,13 +104,9 @@ inline report::SvgPlot loss_plot(const std::vector<Result>& rows) {
   };
   std::vector<report::ReferenceLine> references;
   for (const Result& row : rows) {
-    if (row.is_float()) {
-      references.push_back({row.nll, "float32"});
-      continue;
-    }
-    const bool floats = row.setting.activation_bits == float_bits;
-    report::LineSeries& line =
-        series_of(row.method + (floats ? ", weights" : hs::concat(", A", row.setting.activation_bits)));
+    if (row.is_float()) references.push_back({row.nll, "float32"});
+    if (row.is_float() || input_kind(row.setting) != kind) continue;
+    report::LineSeries& line = series_of(row.method);
     line.x.push_back(row.bits_per_weight);
     line.y.push_back(row.nll);
   }
@@ -112,7 +116,7 @@ inline report::SvgPlot loss_plot(const std::vector<Result>& rows) {
     std::sort(points.begin(), points.end());
     for (std::size_t i = 0; i < points.size(); ++i) std::tie(line.x[i], line.y[i]) = points[i];
   }
-  return report::line_plot(series, {.title = "Loss over size",
+  return report::line_plot(series, {.title = "Loss over size, " + kind,
                                     .x = {.label = "bits per weight"},
                                     .y = {.label = "NLL", .unit = "nats"},
                                     .references = references});
@@ -131,7 +135,14 @@ inline report::HtmlReport html_report(const Results& results) {
               "Bytes of the weights of the blocks as products read them, scales, zero points and sums included. "
               "tokens/s: whole sequences, median over sets of them; decoded/s: one token after the other over a cache "
               "of keys and values. Same threads for all rows.");
-  document.section("Loss over size").plot(loss_plot(results.rows), "NLL over the bits of a weight of the blocks.");
+  report::ReportBody& plots = document.section("Loss over size");
+  std::vector<std::string> shown;
+  for (const Result& row : results.rows) {
+    const std::string kind = input_kind(row.setting);
+    if (row.is_float() || std::find(shown.begin(), shown.end(), kind) != shown.end()) continue;
+    shown.push_back(kind);
+    plots.plot(loss_plot(results.rows, kind), "NLL over the bits of a weight of the blocks.");
+  }
   return document;
 }
 
