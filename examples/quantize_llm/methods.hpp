@@ -161,7 +161,7 @@ inline hs::QuantizedLlama quantize_rotated(const RecipeInput& input, const Setti
                                            hs::recipes::RotatedRounding rounding, hs::FloatPath float_path) {
   hs::recipes::RotationLlamaOptions options{
       .rotation = {.seed = input.seed}, .rounding = rounding, .gptq = gptq_options(input, setting)};
-  options.gptq.rounding.range = hs::GridRange::mse;  // as published
+  options.gptq.rounding.range = hs::GridRange::mse;  // as `rotated_gptq_defaults`
   options.gptq.float_path = float_path;
   options.gptq.rounding.alpha = float_path == hs::FloatPath::kept ? 0.25 : 0;
   return hs::recipes::rotation(input.model, input.calibration, options);

@@ -66,7 +66,7 @@ enum class NormGain {
   kept,    ///< they stay in front of the rotation: outlier channels that a gain makes stay large
 };
 
-/// GPTQ for rotated layers unless told otherwise: ranges of least squared error, as published, and inputs per token.
+/// GPTQ for rotated layers unless told otherwise: ranges of least squared error, and inputs per token.
 [[nodiscard]] inline GptqLlamaOptions rotated_gptq_defaults() {
   GptqLlamaOptions options{.input_scale = InputScale::token};
   options.rounding.range = GridRange::mse;
