@@ -12,7 +12,6 @@
 /// fits them in passing and can lose against rounding to nearest at 2 bits; rows that end worse than rounding to
 /// nearest take its codes.
 
-#include "halfstep/calibrators/rounding/gptq.hpp"
 #include "halfstep/calibrators/rounding/gptq_options.hpp"
 #include "halfstep/calibrators/rounding/hessian.hpp"
 #include "halfstep/calibrators/rounding/input_difference.hpp"
@@ -21,13 +20,13 @@
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/progress.hpp"
 #include "halfstep/core/range.hpp"
-#include "halfstep/kernels/pack.hpp"
 #include "halfstep/layers/eigen_product.hpp"
 #include "halfstep/layers/float_product.hpp"
 #include "halfstep/layers/linear.hpp"
 #include "halfstep/layers/site_spec.hpp"
 #include "halfstep/models/llama.hpp"
 #include "halfstep/models/tokens.hpp"
+#include "halfstep/recipes/gptq_rounder.hpp"
 #include "halfstep/recipes/input_scale.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
 #include "halfstep/recipes/sequential_calibration.hpp"
@@ -65,23 +64,6 @@ struct StageStatistics {
     range = range_of_all(stage.x, executor);
   }
 };
-
-/// How a weight of a stage becomes packed codes. `options` has the statistics' float path.
-using WeightRounder =
-    std::function<PackedMatrix(MatrixView<const float> weight, const HessianAccumulator&, const GptqOptions& options)>;
-
-/// Rounds by GPTQ to the codes of quantizer Q.
-template <ScalarQuantizer Q>
-[[nodiscard]] PackedMatrix pack_gptq(MatrixView<const float> weight, const HessianAccumulator& hessian,
-                                     const GptqOptions& options) {
-  return pack(gptq<Q>(weight, hessian, options).matrix, options.executor);
-}
-
-/// The same for a uniform quantizer of a width that is known at run time. Error: bits other than 2 to 8.
-[[nodiscard]] inline WeightRounder gptq_rounder(int bits) {
-  return with_uniform_bits("gptq_rounder", "bits", bits,
-                           []<int Bits>() { return WeightRounder(&pack_gptq<Uniform<Bits>>); });
-}
 
 /// The rule for the inputs of a layer, from their range.
 using InputRounder = std::function<InputRule(const Range& range)>;

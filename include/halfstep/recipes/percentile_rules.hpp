@@ -27,6 +27,13 @@
 
 namespace halfstep::inline HALFSTEP_ABI {
 
+/// `weight` `[out_features, in_features]` rounded to nearest with a quantizer for each row, and packed. Class: exact.
+template <int Bits>
+[[nodiscard]] PackedMatrix pack_rows(MatrixView<const float> weight, const std::vector<Uniform<Bits>>& rows,
+                                     ExecutorRef executor) {
+  return pack(quantize_with(weight, rows, {.tiling = per_row(), .executor = executor}), executor);
+}
+
 /// `weight` `[out_features, in_features]` rounded to nearest, each row affine with the percentile range of least
 /// squared error (`percentile_mse`, `repq_fit`), and packed. Errors: bits other than 2 to 8; a weight without elements,
 /// or one that is not finite. Class: ordered.
@@ -35,8 +42,7 @@ namespace halfstep::inline HALFSTEP_ABI {
   options.tiling = per_row();
   return with_uniform_bits("pack_percentile", "bits", bits, [&]<int Bits>() {
     const auto choices = percentile_mse<Uniform<Bits>>(weight, options, repq_fit<Bits>);
-    const QuantizeOptions rows{.tiling = per_row(), .executor = options.executor};
-    return pack(quantize_with(weight, quantizers_of(choices), rows), options.executor);
+    return pack_rows(weight, quantizers_of(choices), options.executor);
   });
 }
 
@@ -78,6 +84,17 @@ template <int Bits>
         percentile_mse<Uniform<Bits>>(at.lhs, {.tiling = per_column(), .executor = at.executor}, repq_fit<Bits>);
     return Activation(make_layer_wise(at, quantizers_of(channels), {.target = target, .ranges = ranges_of(channels)}));
   });
+}
+
+/// A linear site as RepQ-ViT quantizes it: the input of layers behind a LayerNorm as above, of others per tensor; the
+/// weight, which the first may have changed, by percentiles after that.
+[[nodiscard]] inline Activation repq_input(VitSite& at, LayerTarget target = LayerTarget::mean) {
+  if (at.role == SiteRole::after_norm) return layer_wise_percentile(at, target);
+  return percentile_activation(at.lhs, at.bits.activation, at.executor);
+}
+[[nodiscard]] inline LinearSpec repq_linear(VitSite& at, LayerTarget target = LayerTarget::mean) {
+  const Activation input = repq_input(at, target);
+  return percentile_weight(at, input);
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -58,11 +58,10 @@ struct RepqOptions {
       return AttentionSpec{{log_sqrt2_activation(at.lhs, at.bits.activation, method.zero, at.executor)},
                            {percentile_activation(at.rhs, at.bits.activation, at.executor)}};
     }
-    const bool is_published_head = at.layer->site == vit.head.site && method.head == RepqHead::published;
-    const Activation input = at.role == SiteRole::after_norm && !is_published_head
-                                 ? layer_wise_percentile(at, method.target)
-                                 : percentile_activation(at.lhs, at.bits.activation, at.executor);
-    return percentile_weight(at, input);
+    if (at.site == vit.head.site && method.head == RepqHead::published) {
+      return percentile_weight(at, percentile_activation(at.lhs, at.bits.activation, at.executor));
+    }
+    return repq_linear(at, method.target);
   };
   return calibrate_sites("repq", vit, calibration, options, CalibrationInputs::float_model, calibrate);
 }
