@@ -12,19 +12,13 @@
 #include "halfstep/layers/layer_norm.hpp"
 #include "halfstep/layers/linear.hpp"
 #include "halfstep/layers/site.hpp"
+#include "halfstep/recipes/vit_options.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
-
-/// Widths of one site. The operands of attention products both have `activation` bits.
-struct SiteBits {
-  int weight = 8;      ///< 2 to 8; of a linear site
-  int activation = 8;  ///< 2 to 8
-  friend bool operator==(const SiteBits&, const SiteBits&) = default;
-};
 
 /// What the left operand of a site is, which decides how it is quantized.
 enum class SiteRole {
