@@ -3,7 +3,7 @@
 #include <halfstep/core/thread_pool.hpp>
 #include <halfstep/io/safetensors.hpp>
 #include <halfstep/models/vit.hpp>
-#include <halfstep/recipes/nearest.hpp>
+#include <halfstep/recipes/quantized_model.hpp>
 #include <halfstep/report/progress_bar.hpp>
 #include <halfstep/simd/require_cpu.hpp>
 
@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "evaluation.hpp"
+#include "methods.hpp"
 #include "options.hpp"
 #include "results.hpp"
 #include "support/float_path.hpp"
@@ -26,17 +27,18 @@ namespace quantize_vit {
 
 using example_support::FloatPath;
 
-hs::QuantizedVit quantize(const std::string& method, const hs::Vit& vit, const Evaluation& evaluation, const Bits& bits,
+hs::QuantizedVit quantize(const std::string& id, const hs::Vit& vit, const Evaluation& evaluation, const Bits& bits,
                           const Options& options, hs::FloatProduct product, hs::ExecutorRef executor) {
-  if (method == "min-max") {
-    return hs::recipes::nearest(vit, evaluation.calibration,
-                                {.weight_bits = bits.weight,
-                                 .activation_bits = bits.activation,
-                                 .seed = options.seed,
-                                 .float_product = product,
-                                 .executor = executor});
+  for (const Method& method : methods()) {
+    if (method.id != id) continue;
+    return method.quantize(vit, evaluation.calibration,
+                           {.weight_bits = bits.weight,
+                            .activation_bits = bits.activation,
+                            .seed = options.seed,
+                            .float_product = product,
+                            .executor = executor});
   }
-  hs::raise("quantize_vit", "method \"", method, "\" has no recipe");
+  hs::raise("quantize_vit", "method \"", id, "\" has no recipe");
 }
 
 /// Runs the float model with each product there is, keeps the faster, and notes it.
@@ -132,7 +134,8 @@ Options parse(int argc, char** argv, CLI::App& app) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--model", options.model, "Checkpoint with timm's tensor names, safetensors")->capture_default_str();
   app.add_option("--eval", options.eval, "Images and labels, safetensors")->capture_default_str();
-  app.add_option("--methods", methods, "Methods, separated by commas, or all: min-max")->capture_default_str();
+  app.add_option("--methods", methods, "Methods, separated by commas, or all: " + example_support::joined(method_ids()))
+      ->capture_default_str();
   app.add_option("--bits", bits, "Widths such as w8a8,w4a8, or all")->capture_default_str();
   app.add_option("--seed", options.seed, "Draws the calibration images")->capture_default_str();
   app.add_option("--threads", options.threads, "Threads of every row")

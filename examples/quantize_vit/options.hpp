@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "methods.hpp"
 #include "support/lists.hpp"
 
 namespace quantize_vit {
@@ -29,12 +30,6 @@ struct Options {
   std::string json, report;
 };
 
-/// Every method there is.
-inline const std::vector<std::string>& all_methods() {
-  static const std::vector<std::string> methods{"min-max"};
-  return methods;
-}
-
 /// `w4a8` and the like. Error: anything else.
 inline Bits parse_bits(const std::string& text) {
   const auto digit = [&](std::size_t i) {
@@ -49,14 +44,14 @@ inline Bits parse_bits(const std::string& text) {
 inline std::vector<Bits> parse_bits_list(const std::string& list) {
   std::vector<Bits> bits;
   for (const std::string& part :
-       example_support::split("quantize_vit", "--bits", list == "all" ? "w8a8,w6a6,w4a8,w4a4,w3a3" : list)) {
+       example_support::split("quantize_vit", "--bits", list == "all" ? "w8a8,w6a6,w4a4,w3a3" : list)) {
     bits.push_back(parse_bits(part));
   }
   return bits;
 }
 
 inline std::vector<std::string> parse_methods(const std::string& list) {
-  return example_support::split_known("quantize_vit", "--methods", list, all_methods());
+  return example_support::split_known("quantize_vit", "--methods", list, method_ids());
 }
 
 }  // namespace quantize_vit

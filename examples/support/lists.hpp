@@ -28,16 +28,21 @@ inline std::vector<std::string> split(std::string_view program, std::string_view
   return parts;
 }
 
-/// The same, each part one of `known`; all of those for "all". Error: another name, with the list of those there are.
+/// Names with commas between them.
+inline std::string joined(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+/// Parts as above, each one of `known`; all of those for "all". Error: another name, with the list of those there are.
 inline std::vector<std::string> split_known(std::string_view program, std::string_view option, const std::string& list,
                                             const std::vector<std::string>& known) {
   if (list == "all") return known;
   std::vector<std::string> parts = split(program, option, list);
-  std::string names;
-  for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
   for (const std::string& part : parts) {
     if (std::find(known.begin(), known.end(), part) != known.end()) continue;
-    halfstep::raise(program, option, " has \"", part, "\", expected some of ", names, ", or all");
+    halfstep::raise(program, option, " has \"", part, "\", expected some of ", joined(known), ", or all");
   }
   return parts;
 }
