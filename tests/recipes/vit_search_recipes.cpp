@@ -31,7 +31,7 @@ TEST_CASE("recipes that search for weights and inputs at once refuse different w
   const SmallVit small;
   const halfstep::VitRecipeOptions options{.weight_bits = 4, .activation_bits = 8, .images = 4};
   CHECK_RAISES(vit_ptq4vit(small.vit, small.images, options),
-               "ptq4vit: site \"blocks.0.attn.qkv\" has weights of 4 bits and inputs of 8 bits, expected one width");
+               "ptq4vit: site \"blocks.0.attn.qkv\" has weights of 4 bits and inputs of 8, expected one width");
   CHECK_RAISES(vit_ptq4vit(small.vit, small.images, {.weight_bits = 2, .activation_bits = 2, .images = 4}),
                "ptq4vit: site \"blocks.0.attn.qkv\" has 2 bits, expected 3 to 8");
   const auto clamped = [&] {
