@@ -48,6 +48,7 @@ class Activation {
     activation.float_use_ = FloatUse::always;
     activation.bits_ = 32;
     activation.encode_ = &refuse_to_encode;
+    activation.made_of_ = nullptr;
     return activation;
   }
 
@@ -57,6 +58,7 @@ class Activation {
       Activation(const Q& q)  // NOLINT(google-explicit-constructor): any quantizer is an activation
       : Activation(lower(q), Q::bits) {
     encode_ = &encode_static<Q>;
+    made_of_ = &tag<Q>;
     if constexpr (fits_inline<Q>) {
       std::memcpy(inline_.bytes, &q, sizeof q);
     } else {
@@ -75,6 +77,7 @@ class Activation {
     }
     Activation activation(lowering, Q::bits);
     activation.encode_ = &encode_dynamic<Q>;
+    activation.made_of_ = &tag<Q>;
     activation.symmetry_ = symmetry;
     activation.is_dynamic_ = true;
     return activation;
@@ -97,6 +100,7 @@ class Activation {
     Activation activation(lower(fit_block<F>({-1.0f, 1.0f, 0.5f}, 1.0f)), F::bits);
     activation.encode_ = &refuse_to_encode_a_row;
     activation.encode_blocks_ = &encode_in_blocks<F>;
+    activation.made_of_ = &tag<F>;
     activation.block_size_ = F::block_size;
     activation.tensor_scale_ = tensor_scale;
     activation.is_dynamic_ = true;
@@ -122,6 +126,22 @@ class Activation {
   [[nodiscard]] bool planes_are_codes() const { return plane_count_ == 1 && plane_map_[0].is_identity(); }
   /// Unit and zero of every finite row. Of a static activation only.
   [[nodiscard]] RowScale static_scale() const { return {scale_.unit, scale_.zero - zero_shift_}; }
+
+  /// Whether the rule is made of `Q`: one for every row, one for each, or one for each block. For what writes rules
+  /// down.
+  template <ScalarQuantizer Q>
+  [[nodiscard]] bool is_made_of() const {
+    return made_of_ == &tag<Q>;
+  }
+  /// The quantizer of every row. Of a static activation that is made of `Q` only.
+  template <ScalarQuantizer Q>
+  [[nodiscard]] Q static_quantizer() const {
+    return quantizer<Q>();
+  }
+  /// What quantizers are fitted to rows under. Of `per_token` only.
+  [[nodiscard]] Symmetry symmetry() const { return symmetry_; }
+  /// The factor of the tensor. Of `per_block` only.
+  [[nodiscard]] float tensor_scale() const { return tensor_scale_; }
 
   /// Codes of the row `x[0 .. layout.k)`: element k to `codes[layout.position(k)]`, the sum of the codes of group g to
   /// `sums[g]`. Bytes between the groups are left as they are. Returns unit and zero of the row.
@@ -151,6 +171,9 @@ class Activation {
   }
 
  private:
+  /// Its address tells one quantizer from another.
+  template <class Q>
+  static constexpr char tag = 0;
   template <class Q>
   static constexpr bool fits_inline = std::is_trivially_copyable_v<Q> && sizeof(Q) <= 64;
 
@@ -277,6 +300,7 @@ class Activation {
   Symmetry symmetry_ = Symmetry::affine;
   RowScale scale_;        // of a static activation, before planes are moved
   float zero_shift_ = 0;  // what moving the planes takes from the zero
+  const char* made_of_ = nullptr;
   Encode encode_ = nullptr;
   EncodeBlocks encode_blocks_ = nullptr;
   Index block_size_ = 0;

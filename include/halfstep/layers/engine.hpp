@@ -8,12 +8,15 @@
 /// model runs in float, records its operands, or multiplies codes, without a word about it in the model.
 
 #include "halfstep/config.hpp"
+#include "halfstep/core/error.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/vector_view.hpp"
 #include "halfstep/core/workspace.hpp"
 #include "halfstep/kernels/epilogue.hpp"
 #include "halfstep/layers/site.hpp"
+
+#include <string_view>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
@@ -27,6 +30,12 @@ struct LinearProduct {
   MatrixView<float> out;
   Index image_rows = 1;  ///< rows of one image or sequence: what it gives must not depend on its neighbours in x
 };
+
+/// Refuses a product whose layer has no float weight: that of a quantized model out of a file has codes instead.
+inline void require_float_weight(std::string_view where, const LinearProduct& product) {
+  if (product.weight.data != nullptr || product.weight.empty()) return;
+  raise(where, "site \"", product.site.name, "\" has no float weight, only codes");
+}
 
 /// `out = lhs * rhs^T` for one part (head) of one image; lhs `[queries, k]`, rhs `[n, k]`, out `[queries, n]`. Rows of
 /// lhs and out are contiguous; rhs may be strided either way (values go in as `transposed(v)`).

@@ -32,7 +32,11 @@ class FloatEngine final : public Engine {
     }
   }
 
-  void multiply(const LinearProduct& product, Workspace&) override { multiply_linear(product, product.weight); }
+  /// Error: a layer without a float weight.
+  void multiply(const LinearProduct& product, Workspace&) override {
+    require_float_weight("FloatEngine", product);
+    multiply_linear(product, product.weight);
+  }
   void multiply(const AttentionProduct& product, Workspace&) override {
     product_(product.lhs, product.rhs, product.out);
   }

@@ -35,10 +35,17 @@ class InputTransform {
       : held_(std::make_shared<const T>(std::move(transform))),
         apply_([](const void* held, MatrixView<const float> x, MatrixView<float> out) {
           (*static_cast<const T*>(held))(x, out);
-        }) {}
+        }),
+        made_of_(&tag<T>) {}
 
   /// Whether there is one.
   [[nodiscard]] explicit operator bool() const { return apply_ != nullptr; }
+
+  /// The callable, where it is a `T`, or null. For what writes transforms down.
+  template <RowTransform T>
+  [[nodiscard]] const T* target() const {
+    return made_of_ == &tag<T> ? static_cast<const T*>(held_.get()) : nullptr;
+  }
 
   /// The rows of x transformed into out. There must be a transform. Class: the callable's, for any executor.
   void apply(MatrixView<const float> x, MatrixView<float> out, ExecutorRef executor = {}) const {
@@ -48,8 +55,13 @@ class InputTransform {
   }
 
  private:
+  /// Its address tells one type from another.
+  template <class T>
+  static constexpr char tag = 0;
+
   std::shared_ptr<const void> held_;
   void (*apply_)(const void* held, MatrixView<const float> x, MatrixView<float> out) = nullptr;
+  const char* made_of_ = nullptr;
 };
 
 }  // namespace halfstep::inline HALFSTEP_ABI

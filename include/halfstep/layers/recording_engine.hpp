@@ -31,6 +31,7 @@ class RecordingEngine final : public Engine {
   RecordingEngine(FloatProduct product, ProductVisitor visit) : float_(product), visit_(visit) {}
 
   void multiply(const LinearProduct& product, Workspace& workspace) override {
+    require_float_weight("RecordingEngine", product);
     visit_({product.site, 0, product.x, product.weight});
     float_.multiply(product, workspace);
   }

@@ -6,6 +6,7 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/io/io_error.hpp"
+#include "halfstep/io/packed_layout.hpp"
 #include "halfstep/io/safetensors.hpp"
 #include "halfstep/models/language_model.hpp"
 #include "halfstep/models/llama_config.hpp"
@@ -23,9 +24,9 @@ namespace halfstep::inline HALFSTEP_ABI {
 /// Builds a `Llama` from an open checkpoint.
 class LlamaLoader {
  public:
-  /// `options` go before what the metadata says.
-  LlamaLoader(const SafetensorsFile& file, const LlamaConfig& options)
-      : file_(file), read_(file), config_(read_llama_config(file)) {
+  /// `options` go before what the metadata says, weights that `find` knows stay empty.
+  LlamaLoader(const SafetensorsFile& file, const LlamaConfig& options, FindWeight find = {})
+      : file_(file), read_(file, find), config_(read_llama_config(file)) {
     const auto prefer = [](auto& value, const auto& option) {
       if (option) value = option;
     };
@@ -95,7 +96,7 @@ class LlamaLoader {
 
   [[nodiscard]] DecoderBlock block(const std::string& name, SiteList& sites) const {
     const Index queries = heads_ * head_size_, keys = kv_heads_ * head_size_;
-    const Index hidden = config_.hidden.value_or(read_.leading(name + "mlp.gate_proj.weight"));
+    const Index hidden = config_.hidden.value_or(read_.outputs(name + "mlp.gate_proj"));
     const char* const heads_source = "num_attention_heads, the size of a head and hidden_size";
     const char* const keys_source = "num_key_value_heads, the size of a head and hidden_size";
     const char* const hidden_source = config_.hidden ? "intermediate_size and hidden_size" : "hidden_size";
@@ -124,12 +125,11 @@ class LlamaLoader {
   /// The head, or the embedding once more. Some checkpoints that tie the two hold both: they must agree.
   [[nodiscard]] Linear head(Llama& llama) const {
     const std::string name = "lm_head";
-    const bool is_there = file_.contains(name + ".weight");
+    const bool is_there = file_.contains(name + ".weight") || read_.is_elsewhere(name);
     if (!config_.tied.value_or(!is_there)) {
       return linear(name, vocabulary_, dim_, llama.sites, "vocab_size and hidden_size");
     }
-    if (is_there &&
-        read_.values(name + ".weight", {vocabulary_, dim_}, "vocab_size and hidden_size") != llama.embedding) {
+    if (is_there && read_.weight(name, {vocabulary_, dim_}, "vocab_size and hidden_size") != llama.embedding) {
       raise_io(IoErrorCode::mismatch, file_.path(), "tensor \"lm_head.weight\" differs from ",
                in_quotes(embedding_name), ", and tie_word_embeddings says that they are one");
     }
@@ -148,7 +148,7 @@ class LlamaLoader {
       }
     }
     for (const TensorInfo& tensor : file_.tensors()) {
-      if (known.contains(tensor.name)) continue;
+      if (known.contains(tensor.name) || is_packed_part(tensor.name)) continue;
       raise_io(IoErrorCode::unsupported, file_.path(), "tensor ", in_quotes(tensor.name),
                " belongs to no layer of a Llama of depth ", depth_);
     }
@@ -172,8 +172,11 @@ class LlamaLoader {
 /// shape found, the one expected and what it follows from, E_MISMATCH for sizes that contradict each other,
 /// E_UNSUPPORTED for tensors that this model does not have (biases, other norms), E_VALUE for parameters that are not
 /// finite, and those of `read_llama_config`.
-[[nodiscard]] inline Llama load_llama(const SafetensorsFile& file, const LlamaConfig& options = {}) {
-  return LlamaLoader(file, options).load();
+///
+/// Weights that `find` knows stay empty.
+[[nodiscard]] inline Llama load_llama(const SafetensorsFile& file, const LlamaConfig& options = {},
+                                      FindWeight find = {}) {
+  return LlamaLoader(file, options, find).load();
 }
 
 /// The same from the file at `path`. Errors: also those of `SafetensorsFile::open`.

@@ -28,9 +28,9 @@ namespace halfstep::inline HALFSTEP_ABI {
 /// Builds a `Vit` from an open checkpoint.
 class VitLoader {
  public:
-  /// `options` go before what the metadata says.
-  VitLoader(const SafetensorsFile& file, const VitConfig& options)
-      : file_(file), read_(file), config_(read_vit_config(file)) {
+  /// `options` go before what the metadata says, weights that `find` knows stay empty.
+  VitLoader(const SafetensorsFile& file, const VitConfig& options, FindWeight find = {})
+      : file_(file), read_(file, find), config_(read_vit_config(file)) {
     const auto prefer = [](auto& value, const auto& option) {
       if (option != std::decay_t<decltype(option)>{}) value = option;
     };
@@ -54,7 +54,7 @@ class VitLoader {
     const Index heads = find_heads();
     for (Index i = 0; i < depth; ++i) vit.blocks.push_back(block(concat("blocks.", i, "."), heads, vit.sites));
     vit.norm = norm("norm");
-    const Index classes = config_.classes.value_or(read_.leading("head.weight"));
+    const Index classes = config_.classes.value_or(read_.outputs("head"));
     vit.head = read_.linear("head", classes, *config_.dim, vit.sites, classes_source());
     refuse_other_layers(depth);
     return vit;
@@ -69,7 +69,7 @@ class VitLoader {
 
   [[nodiscard]] TransformerBlock block(const std::string& name, Index heads, SiteList& sites) const {
     const Index dim = *config_.dim;
-    const Index hidden = config_.hidden.value_or(read_.leading(name + "mlp.fc1.weight"));
+    const Index hidden = config_.hidden.value_or(read_.outputs(name + "mlp.fc1"));
     TransformerBlock result;
     result.norm1 = norm(name + "norm1");
     result.attn.qkv = read_.linear(name + "attn.qkv", 3 * dim, dim, sites, "3 * dim, dim");
@@ -86,17 +86,19 @@ class VitLoader {
   /// Patch embedding, class token and positions; settles `dim` and `channels`.
   void load_embedding(Vit& vit) {
     constexpr const char* proj = "patch_embed.proj";
-    const std::string weight = concat(proj, ".weight");
-    const std::vector<Index> shape = read_.sizes(weight, 4);
-    if (!config_.dim) config_.dim = shape[0];
-    if (!config_.channels) config_.channels = shape[1];
-    if (config_.patch_size.empty()) config_.patch_size = {shape[2], shape[3]};
+    const bool is_known = config_.dim && config_.channels && !config_.patch_size.empty();
+    if (!is_known || !read_.is_elsewhere(proj)) {
+      const std::vector<Index>& shape = read_.sizes(concat(proj, ".weight"), 4);
+      if (!config_.dim) config_.dim = shape[0];
+      if (!config_.channels) config_.channels = shape[1];
+      if (config_.patch_size.empty()) config_.patch_size = {shape[2], shape[3]};
+    }
     const Index height = config_.patch_size.front(), width = config_.patch_size.back();
     PatchEmbedding& embedding = vit.patch_embed;
     embedding.patch_height = height;
     embedding.patch_width = width;
     embedding.proj.weight =
-        read_.values(weight, {*config_.dim, *config_.channels, height, width}, "dim, in_chans and patch_size");
+        read_.weight(proj, {*config_.dim, *config_.channels, height, width}, "dim, in_chans and patch_size");
     embedding.proj.bias = read_.bias(proj, *config_.dim);
     embedding.proj.site = vit.sites.add_linear(proj, {*config_.dim, *config_.channels * height * width});
     embedding.mean = per_channel(config_.mean, "mean");
@@ -181,8 +183,10 @@ class VitLoader {
 /// Errors name the file and the tensor: E_NOT_FOUND for a missing tensor or fact (heads, mean, std), E_SHAPE with the
 /// shape found, the one expected and what it follows from, E_UNSUPPORTED for layers that this model does not have,
 /// E_VALUE for parameters that are not finite, and those of `read_vit_config`.
-[[nodiscard]] inline Vit load_vit(const SafetensorsFile& file, const VitConfig& options = {}) {
-  return VitLoader(file, options).load();
+///
+/// Weights that `find` knows stay empty.
+[[nodiscard]] inline Vit load_vit(const SafetensorsFile& file, const VitConfig& options = {}, FindWeight find = {}) {
+  return VitLoader(file, options, find).load();
 }
 
 /// The same from the file at `path`. Errors: also those of `SafetensorsFile::open`.

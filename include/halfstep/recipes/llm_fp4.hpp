@@ -27,6 +27,7 @@
 #include "halfstep/layers/float_product.hpp"
 #include "halfstep/layers/input_transform.hpp"
 #include "halfstep/layers/linear.hpp"
+#include "halfstep/layers/row_transforms.hpp"
 #include "halfstep/layers/site_spec.hpp"
 #include "halfstep/models/llama.hpp"
 #include "halfstep/models/tokens.hpp"
@@ -34,30 +35,12 @@
 #include "halfstep/recipes/sequential_calibration.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
-
-/// Multiplies channel c by 2^shifts[c], as an `InputTransform`. Class: exact.
-struct ShiftExponents {
-  std::vector<float> powers;
-
-  explicit ShiftExponents(const std::vector<std::int32_t>& shifts) {
-    for (const std::int32_t shift : shifts) powers.push_back(std::ldexp(1.0f, shift));
-  }
-  void operator()(MatrixView<const float> x, MatrixView<float> out) const {
-    for (Index r = 0; r < x.rows; ++r) {
-      const float* const from = x.row(r);
-      float* const to = out.row(r);
-      for (Index c = 0; c < x.cols; ++c) to[c] = from[c] * powers[static_cast<std::size_t>(c)];
-    }
-  }
-};
 
 namespace recipes {
 

@@ -18,6 +18,7 @@
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/layers/input_transform.hpp"
+#include "halfstep/layers/row_transforms.hpp"
 #include "halfstep/layers/site_spec.hpp"
 #include "halfstep/models/llama.hpp"
 #include "halfstep/models/tokens.hpp"
@@ -28,22 +29,9 @@
 #include "halfstep/recipes/sequential_calibration.hpp"
 #include "halfstep/recipes/uniform_bits.hpp"
 
-#include <algorithm>
 #include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
-
-/// Rotates rows, as an `InputTransform`. Class: ordered.
-struct RotateInput {
-  Rotation rotation;
-  void operator()(MatrixView<const float> x, MatrixView<float> out) const {
-    Rotator<float> rotate(rotation);
-    for (Index r = 0; r < x.rows; ++r) {
-      std::copy_n(x.row(r), x.cols, out.row(r));
-      rotate(out.row(r), 1);
-    }
-  }
-};
 
 namespace recipes {
 
