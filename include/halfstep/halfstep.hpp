@@ -49,6 +49,7 @@
 
 // kernels: codes in and out of matrices, packing, products
 #include "halfstep/kernels/blocking.hpp"
+#include "halfstep/kernels/channel_requantizer.hpp"
 #include "halfstep/kernels/dense_product.hpp"
 #include "halfstep/kernels/dyadic.hpp"
 #include "halfstep/kernels/encode_codes.hpp"
@@ -58,6 +59,7 @@
 #include "halfstep/kernels/factor_layer_norm.hpp"
 #include "halfstep/kernels/head_gate.hpp"
 #include "halfstep/kernels/integer_layer_norm.hpp"
+#include "halfstep/kernels/integer_matmul.hpp"
 #include "halfstep/kernels/log_int_softmax.hpp"
 #include "halfstep/kernels/matmul.hpp"
 #include "halfstep/kernels/matmul_encoded.hpp"

@@ -90,6 +90,26 @@ class BlockProduct {
   /// sums)` with the float sums `[count, 64]` of rows [row, row + count), which it may change.
   template <class Finish>
   void run(Index b, Index first_row, Index row_count, Finish&& finish) const {
+    for_each_group_tile(b, first_row, row_count, [&](Index g, Index m, Index count) {
+      combine(b, g, first_row, m, count);
+      if (g + 1 == plan_.w.layout().groups()) finish(first_row + m, count, sums_of(m));
+    });
+  }
+
+  /// The same with the integer sums of one plane on either side over one group, as they are: no zeros, no scales. The
+  /// plan must be in integers.
+  template <class Finish>
+  void run_integers(Index b, Index first_row, Index row_count, Finish&& finish) const {
+    for_each_group_tile(b, first_row, row_count, [&](Index, Index m, Index count) {
+      finish(first_row + m, count, scratch_.dots[0] + dots_at(m));
+    });
+  }
+
+ private:
+  /// Calls `done(g, m, count)` whenever the integer sums of group g of `count` rows from number m of the block on are
+  /// complete.
+  template <class Done>
+  void for_each_group_tile(Index b, Index first_row, Index row_count, const Done& done) const {
     const KLayout& layout = plan_.w.layout();
     for (Index g = 0; g < layout.groups(); ++g) {
       const Index begin = layout.padded_begin(g), end = begin + layout.padded_length(g);
@@ -101,15 +121,12 @@ class BlockProduct {
         for (Index m = 0; m < row_count; m += plan_.tile.max_rows) {
           const Index count = std::min<Index>(plan_.tile.max_rows, row_count - m);
           multiply(panels, piece, first_row, m, count);
-          if (k < end) continue;
-          combine(b, g, first_row, m, count);
-          if (g + 1 == layout.groups()) finish(first_row + m, count, sums_of(m));
+          if (k >= end) done(g, m, count);
         }
       } while (k < end);
     }
   }
 
- private:
   /// `length` of the laid-out K axis from k on, against column block `block`.
   struct Piece {
     Index block;
