@@ -56,11 +56,15 @@ namespace halfstep::inline HALFSTEP_ABI {
 
 namespace recipes {
 
+/// The search of LLM-FP4 for a layer of a vision transformer: one round, over fewer tokens than a language model wants,
+/// as a layer's tokens are more alike.
+[[nodiscard]] inline LlmFp4Options llm_fp4_vit_defaults() { return {.search = {.rounds = 1}, .tokens = 195}; }
+
 /// Quantizes `vit` to 4-bit minifloats. Of `options`, widths must be 4; the pixels keep theirs. Errors and class: those
 /// of `calibrate_sites`; another width.
 [[nodiscard]] inline QuantizedVit llm_fp4(const Vit& vit, const ImageView& calibration,
                                           const VitRecipeOptions& options = {.weight_bits = 4, .activation_bits = 4},
-                                          const LlmFp4Options& method = {}) {
+                                          const LlmFp4Options& method = llm_fp4_vit_defaults()) {
   if (options.weight_bits != 4 || options.activation_bits != 4 || !options.site_bits.empty()) {
     raise("llm_fp4", "widths are ", options.weight_bits, " and ", options.activation_bits, ", expected 4 everywhere");
   }

@@ -23,8 +23,11 @@
 #include "halfstep/core/function_ref.hpp"
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/core/random.hpp"
+#include "halfstep/layers/engine.hpp"
 #include "halfstep/layers/float_engine.hpp"
+#include "halfstep/layers/float_product.hpp"
 #include "halfstep/layers/integer_engine.hpp"
+#include "halfstep/layers/run_workspace.hpp"
 #include "halfstep/layers/site_spec.hpp"
 #include "halfstep/models/images.hpp"
 #include "halfstep/models/vision_transformer.hpp"
@@ -80,16 +83,48 @@ struct PrecisionPlan {
   double predicted_loss = 0;  ///< sum of the losses of the sites
 };
 
+/// The residual stream of a float run in front of each block, and behind the last.
+[[nodiscard]] inline std::vector<MatrixF> stream_of(const Vit& vit, const ImageView& images, FloatProduct product) {
+  std::vector<MatrixF> stream;
+  const auto keep = [&](Index, MatrixView<const float> x) { stream.push_back(as_eigen(x)); };
+  FloatEngine engine(product);
+  static_cast<void>(vit.forward(images, engine, {.images_at_a_time = images.count, .hidden = keep}));
+  return stream;
+}
+
+/// Logits of `vit` from the stream in front of block `first` on.
+[[nodiscard]] inline MatrixF logits_from(const Vit& vit, MatrixF x, std::size_t first, Engine& engine) {
+  RunWorkspace workspace;
+  for (std::size_t b = first; b < vit.blocks.size(); ++b) {
+    vit.blocks[b].forward(mutable_view(x), vit.tokens(), engine, workspace);
+  }
+  const Index images = x.rows() / vit.tokens();
+  const MatrixView<const float> class_rows(x.data(), images, vit.dim(), vit.tokens() * vit.dim(), 1);
+  MatrixF normalized(images, vit.dim()), logits(images, vit.classes());
+  vit.norm.forward(class_rows, mutable_view(normalized), engine.executor());
+  vit.head.forward(view(normalized), 1, mutable_view(logits), engine, workspace.main());
+  return logits;
+}
+
+/// The block that a site belongs to; the number of blocks for the head.
+[[nodiscard]] inline std::size_t block_of(const Vit& vit, const Site& site) {
+  for (std::size_t b = 0; b < vit.blocks.size(); ++b) {
+    if (site.index <= vit.blocks[b].mlp.fc2.site.index) return b;
+  }
+  return vit.blocks.size();
+}
+
 /// What each site loses at each width, by the divergence of the logits with that site alone in codes: the layers of an
-/// allocation, in the order of `precision_sites`. Runs the recipe once for each width, and the model once for each
-/// width and site, over the images that `options` draws. Class: bounded.
+/// allocation, in the order of `precision_sites`. Runs the recipe once for each width, and for each width and site the
+/// blocks from the site's own on, over the images that `options` draws, all at once. Class: bounded.
 [[nodiscard]] inline std::vector<LayerOptions> divergence_losses(const Vit& vit, const ImageView& calibration,
                                                                  const VitRecipeOptions& options,
                                                                  const std::vector<int>& widths, VitRecipe recipe) {
   const Images drawn =
       pick_images(calibration, Random(options.seed).sample_without_replacement(calibration.count, options.images));
+  const std::vector<MatrixF> stream = stream_of(vit, drawn.view(), options.float_product);
   FloatEngine floats(options.float_product, {.executor = options.executor});
-  const MatrixF reference = vit.forward(drawn.view(), floats);
+  const MatrixF reference = logits_from(vit, stream.back(), vit.blocks.size(), floats);
   const std::vector<Site> sites = precision_sites(vit);
   std::vector<LayerOptions> layers(sites.size());
   for (const int bits : widths) {
@@ -99,9 +134,11 @@ struct PrecisionPlan {
     SiteSpecs specs = float_specs(quantized.specs().sites());
     for (std::size_t s = 0; s < sites.size(); ++s) {
       specs.set(sites[s].name, quantized.specs().at(sites[s]));
-      layers[s].costs.push_back(multiplications(vit, sites[s]) * bits);
       IntegerEngine engine(specs, options.executor, options.float_product);
-      layers[s].losses.push_back(logit_divergence(reference, quantized.model().forward(drawn.view(), engine)));
+      const std::size_t first = block_of(vit, sites[s]);
+      const MatrixF logits = logits_from(quantized.model(), stream[first], first, engine);
+      layers[s].costs.push_back(multiplications(vit, sites[s]) * bits);
+      layers[s].losses.push_back(logit_divergence(reference, logits));
       specs.set(sites[s].name, FloatSpec{});
     }
   }
