@@ -59,6 +59,7 @@ class VariedVit {
     const std::vector<std::int32_t> groups{0, 1, 0, 1, 2, 0, 1, 2, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1};
     set("blocks.1.mlp.fc2",
         {pack_of<hs::Uniform<4>>("blocks.1.mlp.fc2", {1, 0, groups}), 4, hs::Activation::per_token<hs::Uniform<8>>()});
+    set("patch_embed.proj", {pack_of<hs::Uniform<2>>("patch_embed.proj"), 2, hs::Uniform<8>::fit({-3, 3, 1})});
     specs.set("head", hs::FloatSpec{});
   }
 

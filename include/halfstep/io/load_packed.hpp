@@ -66,6 +66,10 @@ class PackedReader {
   }
   [[nodiscard]] int planes() const { return static_cast<int>(plane_weights_.size()); }
 
+  /// Whether several codes stand in a byte, and how many bits each has.
+  [[nodiscard]] bool shares_bytes() const { return codes_per_byte(storage_) > 1; }
+  [[nodiscard]] int code_bits() const { return 8 / codes_per_byte(storage_); }
+
   void read_description() {
     tensors_.require_version(quantized_format_key, quantized_format_version);
     const nlohmann::json json = tensors_.description(quantized_tensor_key(name_));
@@ -97,7 +101,8 @@ class PackedReader {
 
   void read_storage(const nlohmann::json& params) {
     const std::string name = tensors_.text(params, "storage");
-    for (const WeightStorage storage : {WeightStorage::bytes, WeightStorage::nibbles, WeightStorage::minifloats}) {
+    for (const WeightStorage storage :
+         {WeightStorage::bytes, WeightStorage::nibbles, WeightStorage::quarters, WeightStorage::minifloats}) {
       if (name == storage_name(storage)) storage_ = storage;
     }
     if (name != storage_name(storage_)) fail(IoErrorCode::unsupported, "has the storage ", in_quotes(name));
@@ -118,7 +123,7 @@ class PackedReader {
     if (shape.size() != rank) fail(IoErrorCode::shape, "has codes of ", shape.size(), " sizes, expected ", rank);
     rows_ = shape[rank - 2];
     cols_ = shape[rank - 1];
-    if (storage_ == WeightStorage::nibbles) {
+    if (shares_bytes()) {
       tensors_.require_dtype(part("cols"), DType::I64);
       file_.require_shape(part("cols"), {1}, "one number of columns");
       cols_ = file_.integers<std::int64_t>(part("cols")).front();
@@ -134,7 +139,7 @@ class PackedReader {
     if (storage_ == WeightStorage::bytes) {
       file_.require_shape(part("codes"), {planes(), rows_, cols_}, "\"plane_weights\"");
     } else {
-      const Index row_bytes = storage_ == WeightStorage::nibbles ? packed_bytes(cols_, 4) : cols_;
+      const Index row_bytes = packed_bytes(cols_, code_bits());
       file_.require_shape(part("codes"), {rows_, row_bytes}, "\"storage\"");
     }
     tensors_.require_dtype(part("codes"), storage_ == WeightStorage::bytes ? DType::I8 : DType::U8);
@@ -159,12 +164,12 @@ class PackedReader {
     if (storage_ == WeightStorage::minifloats) return;
     const std::string name = part("levels");
     if (!file_.contains(name)) {
-      if (storage_ == WeightStorage::nibbles) fail(IoErrorCode::not_found, "has no \"levels\" for its 4-bit codes");
+      if (shares_bytes()) fail(IoErrorCode::not_found, "has no \"levels\" for its ", code_bits(), "-bit codes");
       return;
     }
     tensors_.require_dtype(name, DType::I8);
     const std::vector<Index>& shape = file_.tensor(name).shape;
-    const Index most = storage_ == WeightStorage::nibbles ? 16 : 256;
+    const Index most = Index{1} << code_bits();
     if (shape.size() != 2 || shape[0] != planes() || shape[1] < 1 || shape[1] > most) {
       fail(IoErrorCode::shape, "has levels of shape ", shape_text(shape), ", expected [", planes(), ", 1 to ", most,
            "]");
@@ -202,7 +207,7 @@ class PackedReader {
     const KLayout& layout = weight.layout();
     const std::vector<float> scale = numbers("scale"), zero = numbers("zero");
     const auto stride = static_cast<std::size_t>(layout.padded_k());
-    const int kept_planes = storage_ == WeightStorage::nibbles ? 1 : planes();
+    const int kept_planes = shares_bytes() ? 1 : planes();
     for (Index t = 0; t * lane_tile_rows < rows_; ++t) {
       const Index first = t * lane_tile_rows;
       for (int p = 0; p < kept_planes; ++p) {
@@ -211,7 +216,9 @@ class PackedReader {
           lay_out(p, n, layout, rows.data() + static_cast<std::size_t>(n - first) * stride);
         }
         if (storage_ != WeightStorage::minifloats) set_sums(p, first, layout, rows, writer);
-        const auto to_lines = storage_ == WeightStorage::nibbles ? rows_to_nibble_lines : rows_to_byte_lines;
+        const auto to_lines = storage_ == WeightStorage::nibbles    ? rows_to_nibble_lines
+                              : storage_ == WeightStorage::quarters ? rows_to_quarter_lines
+                                                                    : rows_to_byte_lines;
         to_lines(rows.data(), layout.padded_k(), layout.padded_k(), writer.lines(p, t, 0), writer.line_stride(t));
       }
       for (Index n = first; n < first + lane_tile_rows; ++n) {
@@ -228,18 +235,18 @@ class PackedReader {
   void lay_out(int p, Index n, const KLayout& layout, std::uint8_t* row) const {
     const std::span<const std::byte> bytes = file_.bytes(part("codes"));
     const auto* const codes = reinterpret_cast<const std::uint8_t*>(bytes.data());
-    const bool is_nibbles = storage_ == WeightStorage::nibbles;
-    const Index row_bytes = is_nibbles ? packed_bytes(cols_, 4) : cols_;
+    const Index row_bytes = packed_bytes(cols_, code_bits());
     const std::uint8_t* const from = codes + (p * rows_ + n) * row_bytes;
-    const bool has_levels = level_count_ > 0 && !is_nibbles;
+    const bool has_levels = level_count_ > 0 && !shares_bytes();
     for (Index k = 0; k < cols_; ++k) {
-      const auto byte = is_nibbles ? static_cast<std::uint8_t>(from[k / 2] >> (k % 2 * 4) & 15) : from[k];
+      const std::uint8_t byte = code_at(from, code_bits(), static_cast<std::size_t>(k));
       const bool is_known =
-          has_levels ? is_level_[static_cast<std::size_t>(p)][byte] : !is_nibbles || byte < level_count_;
+          has_levels ? is_level_[static_cast<std::size_t>(p)][byte] : !shares_bytes() || byte < level_count_;
       if (!is_known) fail(IoErrorCode::value, "has a code at row ", n, ", column ", k, " that has no level");
       row[layout.position(k)] = byte;
     }
-    if (is_nibbles && cols_ % 2 != 0 && from[row_bytes - 1] >> 4 != 0) {
+    const auto unused = static_cast<int>(8 * row_bytes - cols_ * code_bits());
+    if (unused > 0 && from[row_bytes - 1] >> (8 - unused) != 0) {
       fail(IoErrorCode::value, "has bits after the last code of row ", n);
     }
   }
@@ -247,14 +254,14 @@ class PackedReader {
   /// Sums of 16 rows: of values, or of what codes stand for in every plane.
   void set_sums(int p, Index first, const KLayout& layout, const std::vector<std::uint8_t>& rows,
                 PackedMatrixWriter& writer) const {
-    const bool is_nibbles = storage_ == WeightStorage::nibbles;
-    for (int plane = is_nibbles ? 0 : p; plane < (is_nibbles ? planes() : p + 1); ++plane) {
+    const bool are_shared = shares_bytes();
+    for (int plane = are_shared ? 0 : p; plane < (are_shared ? planes() : p + 1); ++plane) {
       for (Index i = 0; i < lane_tile_rows; ++i) {
         for (Index g = 0; g < layout.groups(); ++g) {
           const std::uint8_t* const from = rows.data() + i * layout.padded_k() + layout.padded_begin(g);
           std::int32_t sum = 0;
           for (Index k = 0; first + i < rows_ && k < layout.length(g); ++k) {
-            const std::uint8_t value = is_nibbles ? levels_[static_cast<std::size_t>(plane)][from[k]] : from[k];
+            const std::uint8_t value = are_shared ? levels_[static_cast<std::size_t>(plane)][from[k]] : from[k];
             sum += static_cast<std::int8_t>(value);
           }
           writer.set_sum(plane, g, first + i, sum);

@@ -7,9 +7,9 @@
 /// A weight `t` of R outputs and K inputs in P planes, K cut into G groups:
 ///
 ///     t.codes          I8 [P, R, K]             the values of the planes (storage "bytes"), or
-///                      U8 [R, ceil(K / 2)]      4-bit codes, lowest first (storage "nibbles"), or
+///                      U8 [R, ceil(K b / 8)]    codes of b = 4 or 2 bits, lowest first ("nibbles", "quarters"), or
 ///                      U8 [R, K]                codes (storage "minifloats")
-///     t.cols           I64 [1]                  K, where two codes share a byte
+///     t.cols           I64 [1]                  K, where codes share a byte
 ///     t.scale          F32 [G, R]               what a unit of a row of a group is worth
 ///     t.zero           F32 [G, R]
 ///     t.levels         I8 [P, L]                the values of the L codes, where all granules agree on them
@@ -48,6 +48,8 @@ inline constexpr Index largest_packed_cols = Index{1} << 23;
   switch (storage) {
     case WeightStorage::nibbles:
       return "nibbles";
+    case WeightStorage::quarters:
+      return "quarters";
     case WeightStorage::minifloats:
       return "minifloats";
     case WeightStorage::bytes:

@@ -34,7 +34,7 @@ namespace halfstep::inline HALFSTEP_ABI {
   }
   const nlohmann::json json = {{"scheme", packed_scheme},
                                {"scheme_version", packed_scheme_version},
-                               {"bits", weight.storage() == WeightStorage::nibbles ? 4 : 8},
+                               {"bits", 8 / codes_per_byte(weight.storage())},
                                {"axis", 1},
                                {"group", weight.layout().group},
                                {"params", params}};
@@ -43,10 +43,10 @@ namespace halfstep::inline HALFSTEP_ABI {
 
 /// The codes of a packed weight without the kernels' order and padding.
 [[nodiscard]] inline std::vector<std::uint8_t> packed_codes(const PackedMatrix& weight) {
-  const bool is_nibbles = weight.storage() == WeightStorage::nibbles;
-  const auto row_bytes = static_cast<std::size_t>(is_nibbles ? packed_bytes(weight.cols(), 4) : weight.cols());
+  const int bits = 8 / codes_per_byte(weight.storage());
+  const auto row_bytes = static_cast<std::size_t>(packed_bytes(weight.cols(), bits));
   const auto rows = static_cast<std::size_t>(weight.rows());
-  const std::size_t planes = is_nibbles ? 1 : static_cast<std::size_t>(weight.plane_count());
+  const std::size_t planes = weight.shares_lines() ? 1 : static_cast<std::size_t>(weight.plane_count());
   std::vector<std::uint8_t> codes(planes * rows * row_bytes), row(static_cast<std::size_t>(weight.cols()));
   for_each_packed_row(weight, [&](Index n, const auto& laid_out) {
     for (std::size_t p = 0; p < planes; ++p) {
@@ -54,7 +54,7 @@ namespace halfstep::inline HALFSTEP_ABI {
         row[static_cast<std::size_t>(k)] = laid_out[p][static_cast<std::size_t>(weight.layout().position(k))];
       }
       std::uint8_t* const to = codes.data() + (p * rows + static_cast<std::size_t>(n)) * row_bytes;
-      pack_bits(row, is_nibbles ? 4 : 8, {to, row_bytes});
+      pack_bits(row, bits, {to, row_bytes});
     }
   });
   return codes;
@@ -68,10 +68,10 @@ inline void add_packed(OwnedTensors& tensors, Metadata& metadata, const std::str
   if (weight.storage() == WeightStorage::bytes) {
     tensors.add(part_name(name, "codes"), DType::I8, {planes, rows, cols}, packed_codes(weight));
   } else {
-    const Index row_bytes = weight.needs_floats() ? cols : packed_bytes(cols, 4);
+    const Index row_bytes = packed_bytes(cols, 8 / codes_per_byte(weight.storage()));
     tensors.add(part_name(name, "codes"), DType::U8, {rows, row_bytes}, packed_codes(weight));
   }
-  if (weight.storage() == WeightStorage::nibbles) {
+  if (weight.shares_lines()) {
     tensors.add<std::int64_t>(part_name(name, "cols"), DType::I64, {1}, {cols});
   }
   std::vector<float> scale, zero;
