@@ -200,7 +200,8 @@ TEST_CASE("a file of a model that says something else is refused", "[load_model]
   refuses(R"(transform\":\"rotate)", R"(transform\":\"rotaie)", IoErrorCode::unsupported, "rotaie");
   refuses(R"(storage\":\"nibbles)", R"(storage\":\"nibblet)", IoErrorCode::unsupported, "nibblet");
   refuses(R"(mantissa_bits\":3)", R"(mantissa_bits\":2)", IoErrorCode::mismatch, "expected 7 together");
-  refuses(R"("packed.head)", R"("packed.heat)", IoErrorCode::not_found, "head");
+  refuses(R"("packed.blocks.1.mlp.fc2.codes")", R"("packed.blocks.1.mlp.fc3.codes")", IoErrorCode::not_found,
+          "blocks.1.mlp.fc2.weight");
   refuses(R"("model_type":"vit")", R"("model_type":"dit")", IoErrorCode::unsupported, "dit");
 }
 
