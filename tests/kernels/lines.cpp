@@ -10,7 +10,7 @@ namespace hs = halfstep;
 
 namespace {
 
-std::vector<std::uint8_t> random_bytes(std::size_t count, unsigned limit) {
+std::vector<std::uint8_t> bytes_below(std::size_t count, unsigned limit) {
   std::mt19937 generator(3);
   std::vector<std::uint8_t> bytes(count);
   for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(generator() % limit);
@@ -22,7 +22,7 @@ std::vector<std::uint8_t> random_bytes(std::size_t count, unsigned limit) {
 TEST_CASE("byte lines hold four k of sixteen rows", "[lines]") {
   for (const hs::Index k : {0, 16, 32, 80}) {
     const hs::Index row_stride = k + 5, line_stride = 3 * 64;
-    const auto rows = random_bytes(static_cast<std::size_t>(16 * row_stride), 256);
+    const auto rows = bytes_below(static_cast<std::size_t>(16 * row_stride), 256);
     std::vector<std::uint8_t> lines(static_cast<std::size_t>(k / 4 * line_stride), 0xee);
     hs::rows_to_byte_lines(rows.data(), row_stride, k, lines.data(), line_stride);
     for (hs::Index n = 0; n < 16; ++n) {
@@ -43,7 +43,7 @@ TEST_CASE("byte lines hold four k of sixteen rows", "[lines]") {
 TEST_CASE("nibble lines hold eight k of sixteen rows, four to a half", "[lines]") {
   for (const hs::Index k : {0, 16, 48}) {
     const hs::Index row_stride = k + 1, line_stride = 2 * 64;
-    const auto rows = random_bytes(static_cast<std::size_t>(16 * row_stride), 16);
+    const auto rows = bytes_below(static_cast<std::size_t>(16 * row_stride), 16);
     std::vector<std::uint8_t> lines(static_cast<std::size_t>(k / 8 * line_stride), 0xee);
     hs::rows_to_nibble_lines(rows.data(), row_stride, k, lines.data(), line_stride);
     for (hs::Index n = 0; n < 16; ++n) {
@@ -60,7 +60,7 @@ TEST_CASE("nibble lines hold eight k of sixteen rows, four to a half", "[lines]"
 }
 
 TEST_CASE("a line is also made of columns", "[lines]") {
-  const auto columns = random_bytes(4 * 20, 256);
+  const auto columns = bytes_below(4 * 20, 256);
   std::vector<std::uint8_t> line(64);
   hs::columns_to_byte_line(columns.data(), 20, line.data());
   for (std::size_t n = 0; n < 16; ++n) {
@@ -74,7 +74,7 @@ TEST_CASE("quarter lines hold sixteen k of sixteen rows, and become nibble lines
     std::vector<std::uint8_t> lines(static_cast<std::size_t>(k / 16 * line_stride), 0xee), nibbles(2 * lines.size());
     std::vector<std::uint8_t> expected(nibbles.size());
     for (hs::Index t = 0; t < tiles; ++t) {
-      auto rows = random_bytes(static_cast<std::size_t>(16 * row_stride), 4);
+      auto rows = bytes_below(static_cast<std::size_t>(16 * row_stride), 4);
       rows[0] = static_cast<std::uint8_t>(t);
       hs::rows_to_quarter_lines(rows.data(), row_stride, k, lines.data() + t * 64, line_stride);
       hs::rows_to_nibble_lines(rows.data(), row_stride, k, expected.data() + t * 64, line_stride);
@@ -97,7 +97,7 @@ TEST_CASE("the bytes of each row of byte lines add up, at their extremes too", "
   for (const hs::Index count : {0, 1, 3, 256, 257, 700}) {
     for (const int value : {-128, 127, 1}) {
       const hs::Index line_stride = 2 * 64;
-      auto lines = random_bytes(static_cast<std::size_t>(count * line_stride + 1), 256);
+      auto lines = bytes_below(static_cast<std::size_t>(count * line_stride + 1), 256);
       std::int32_t expected[16], sums[16];
       for (hs::Index n = 0; n < 16; ++n) {
         expected[n] = sums[n] = static_cast<std::int32_t>(100 * n);

@@ -15,8 +15,8 @@ namespace {
 using namespace halfstep_tests;
 namespace vit_recipes = halfstep::recipes;
 
-const VitRecipe vit_min_max = vit_recipes::nearest;
-const VitRecipe vit_percentile = vit_recipes::percentile;
+const VitRecipe vit_min_max = [](const auto&... given) { return vit_recipes::nearest(given...); };
+const VitRecipe vit_percentile = [](const auto&... given) { return vit_recipes::percentile(given...); };
 const VitRecipe vit_fq = [](const auto&... given) { return vit_recipes::fq_vit(given...); };
 const VitRecipe vit_repq = [](const auto&... given) { return vit_recipes::repq(given...); };
 const VitRecipe vit_dopq = [](const auto&... given) { return vit_recipes::dopq(given...); };
