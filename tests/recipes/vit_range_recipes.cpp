@@ -56,10 +56,10 @@ TEST_CASE("glyph_vit: recipes that set ranges reach their accuracy", "[vit_recip
                             {"fq-vit", vit_fq, 4, 89.7, 0.16},
                             {"i-and-s", vit_i_and_s, 4, 92.0, 0.08},
                             {"dopq", vit_dopq, 4, 92.7, 0.07},
-                            {"repq", vit_repq, 4, 93.0, 0.06},
-                            {"repq", vit_repq, 3, 69.5, 0},
-                            {"dopq", vit_dopq, 3, 77.5, 0},
-                            {"i-and-s", vit_i_and_s, 3, 79.0, 0}});
+                            {"repq", vit_repq, 4, 93.0, 0.06}});
+  check_thresholds(
+      *model, {{"repq", vit_repq, 3, 69.5, 0}, {"dopq", vit_dopq, 3, 77.5, 0}, {"i-and-s", vit_i_and_s, 3, 79.0, 0}},
+      3);
   const VitScore four = model->score("repq", vit_repq, 4), three = model->score("repq", vit_repq, 3);
   const VitScore plain_four = model->score("min-max", vit_min_max, 4);
   CHECK(four.top1 >= plain_four.top1 + 4);
@@ -77,10 +77,9 @@ TEST_CASE("glyph_vit_outlier: recipes that know channels survive, min-max does n
                             {"i-and-s", vit_i_and_s, 6, 93.5, 0.04},
                             {"repq", vit_repq, 4, 92.4, 0},
                             {"dopq", vit_dopq, 4, 92.7, 0},
-                            {"i-and-s", vit_i_and_s, 4, 91.8, 0},
-                            {"repq", vit_repq, 3, 70, 0},
-                            {"dopq", vit_dopq, 3, 76.5, 0},
-                            {"i-and-s", vit_i_and_s, 3, 76.5, 0}});
+                            {"i-and-s", vit_i_and_s, 4, 91.8, 0}});
+  check_thresholds(
+      *model, {{"repq", vit_repq, 3, 70, 0}, {"dopq", vit_dopq, 3, 76.5, 0}, {"i-and-s", vit_i_and_s, 3, 76.5, 0}}, 3);
   CHECK(model->score("min-max", vit_min_max, 6).top1 < 10);
   CHECK(model->score("min-max", vit_min_max, 4).top1 < 10);
   CHECK(model->score("repq with the published head", vit_published_head, 4).top1 < 10);

@@ -142,12 +142,19 @@ struct VitThreshold {
   double top1, kl;
 };
 
-inline void check_thresholds(GlyphModel& model, const std::vector<VitThreshold>& thresholds) {
+/// The mean over `seeds` draws of the calibration images: the specification's numbers are such means, and at 3 bits a
+/// single draw may lie some points off (section 0).
+inline void check_thresholds(GlyphModel& model, const std::vector<VitThreshold>& thresholds, std::uint64_t seeds = 1) {
   for (const VitThreshold& line : thresholds) {
-    const VitScore score = model.score(line.id, line.recipe, line.bits);
-    CAPTURE(line.id, line.bits, score.top1, score.kl);
-    CHECK(score.top1 >= line.top1);
-    if (line.kl > 0) CHECK(score.kl <= line.kl);
+    VitScore mean;
+    for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+      const VitScore score = model.score(line.id, line.recipe, line.bits, seed);
+      mean.top1 += score.top1 / static_cast<double>(seeds);
+      mean.kl += score.kl / static_cast<double>(seeds);
+    }
+    CAPTURE(line.id, line.bits, mean.top1, mean.kl);
+    CHECK(mean.top1 >= line.top1);
+    if (line.kl > 0) CHECK(mean.kl <= line.kl);
   }
 }
 
