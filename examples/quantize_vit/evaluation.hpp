@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -51,17 +52,26 @@ struct Run {
 
 inline constexpr Index images_of_a_batch = 16;
 
+/// Runs a batch: images to logits.
+using Forward = std::function<void(const hs::ImageView& images, hs::MatrixView<float> logits)>;
+
+/// The forward pass of `vit` on `engine`, with scratch memory of its own.
+inline Forward forward_on(const hs::Vit& vit, hs::Engine& engine) {
+  const auto workspace = std::make_shared<hs::RunWorkspace>();
+  return [&vit, &engine, workspace](const hs::ImageView& images, hs::MatrixView<float> logits) {
+    vit.forward_into(images, engine, *workspace, logits);
+  };
+}
+
 /// Runs all test images, a batch at a time, and takes the time of each batch. `step(images done)` is called in between.
-inline Run run_timed(const hs::Vit& vit, const hs::ImageView& images, hs::Engine& engine,
+inline Run run_timed(const Forward& forward, Index classes, const hs::ImageView& images,
                      const std::function<void(Index)>& step) {
-  Run run{hs::MatrixF(images.count, vit.classes()), 0};
-  hs::RunWorkspace workspace;
+  Run run{hs::MatrixF(images.count, classes), 0};
   std::vector<double> times;
   const auto batch = [&](Index first) {
     const Index count = std::min(images_of_a_batch, images.count - first);
     const auto start = std::chrono::steady_clock::now();
-    vit.forward_into(images.range(first, count), engine, workspace,
-                     hs::mutable_view(run.logits).row_range(first, count));
+    forward(images.range(first, count), hs::mutable_view(run.logits).row_range(first, count));
     const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
     return spent.count() / static_cast<double>(count);
   };

@@ -3,12 +3,15 @@
 #include <halfstep/core/thread_pool.hpp>
 #include <halfstep/io/safetensors.hpp>
 #include <halfstep/models/vit.hpp>
+#include <halfstep/recipes/integer_vit.hpp>
+#include <halfstep/recipes/mixed_precision.hpp>
 #include <halfstep/recipes/quantized_model.hpp>
 #include <halfstep/report/progress_bar.hpp>
 #include <halfstep/simd/require_cpu.hpp>
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -27,18 +30,19 @@ namespace quantize_vit {
 
 using example_support::FloatPath;
 
-hs::QuantizedVit quantize(const std::string& id, const hs::Vit& vit, const Evaluation& evaluation, const Bits& bits,
+hs::QuantizedVit quantize(const Method& method, const hs::Vit& vit, const Evaluation& evaluation, const Bits& bits,
                           const Options& options, hs::FloatProduct product, hs::ExecutorRef executor) {
-  for (const Method& method : methods()) {
-    if (method.id != id) continue;
-    return method.quantize(vit, evaluation.calibration,
-                           {.weight_bits = bits.weight,
-                            .activation_bits = bits.activation,
-                            .seed = options.seed,
-                            .float_product = product,
-                            .executor = executor});
-  }
-  hs::raise("quantize_vit", "method \"", id, "\" has no recipe");
+  const hs::VitRecipeOptions given{.weight_bits = bits.weight,
+                                   .activation_bits = bits.activation,
+                                   .seed = options.seed,
+                                   .float_product = product,
+                                   .executor = executor};
+  if (bits.average == 0) return method.quantize(vit, evaluation.calibration, given);
+  return hs::recipes::mixed_precision(
+             vit, evaluation.calibration, given,
+             {.average_bits = bits.average, .widths = method.widths, .search = method.search},
+             [&](const hs::VitRecipeOptions& o) { return method.quantize(vit, evaluation.calibration, o); })
+      .model;
 }
 
 /// Runs the float model with each product there is, keeps the faster, and notes it.
@@ -48,7 +52,7 @@ FloatPath measure_float(const hs::Vit& vit, const Evaluation& evaluation, hs::Ex
   for (const FloatPath& path : example_support::float_paths()) {
     report::ProgressBar bar("float32, " + path.name, evaluation.test.count);
     hs::FloatEngine engine(path.product, {.executor = executor});
-    Run run = run_timed(vit, evaluation.test, engine, [&](Index done) { bar.update(done); });
+    Run run = run_timed(forward_on(vit, engine), vit.classes(), evaluation.test, [&](Index done) { bar.update(done); });
     if (!best.name.empty() && run.ms_per_image >= reference.ms_per_image) continue;
     best = path;
     reference = std::move(run);
@@ -66,27 +70,27 @@ FloatPath measure_float(const hs::Vit& vit, const Evaluation& evaluation, hs::Ex
   return best;
 }
 
-void measure_quantized(const std::string& method, const Bits& bits, const hs::Vit& vit, const Evaluation& evaluation,
-                       const Options& options, const FloatPath& path, hs::ExecutorRef executor, const Run& reference,
-                       Results& results) {
-  const std::string setting = method + " " + setting_name(bits.weight, bits.activation);
-  report::ProgressBar bar(setting, evaluation.test.count);
-  const hs::QuantizedVit quantized = quantize(method, vit, evaluation, bits, options, path.product, executor);
-  hs::IntegerEngine engine(quantized.specs(), executor);
-  const Run run = run_timed(quantized.model(), evaluation.test, engine, [&](Index done) { bar.update(done); });
-  bar.finish();
-  results.rows.push_back({.method = method,
-                          .weight_bits = bits.weight,
-                          .activation_bits = bits.activation,
-                          .top1 = top1_percent(run.logits, evaluation.labels),
-                          .kl = mean_kl(reference.logits, run.logits),
-                          .bytes = quantized.bytes(),
-                          .bits_per_weight = quantized.bits_per_weight(),
-                          .ms_per_image = run.ms_per_image,
-                          .speedup = reference.ms_per_image / run.ms_per_image});
-  if (options.report.empty()) return;
+/// What a row says beside its size.
+Result result_of(const std::string& method, const Bits& bits, const Run& run, const Evaluation& evaluation,
+                 const Run& reference) {
+  const bool is_mixed = bits.average > 0;
+  return {.method = method,
+          .weight_bits = is_mixed ? bits.average : bits.weight,
+          .activation_bits = is_mixed ? bits.average : bits.activation,
+          .is_mixed = is_mixed,
+          .top1 = top1_percent(run.logits, evaluation.labels),
+          .kl = mean_kl(reference.logits, run.logits),
+          .ms_per_image = run.ms_per_image,
+          .speedup = reference.ms_per_image / run.ms_per_image};
+}
+
+/// What the report shows of a setting beside its row.
+void add_details(const std::string& method, const std::string& setting, const Bits& bits,
+                 const hs::QuantizedVit& quantized, const Evaluation& evaluation, const FloatPath& path,
+                 Results& results) {
   const hs::ImageView few = evaluation.test.range(0, std::min<Index>(8, evaluation.test.count));
   results.quality.push_back({setting, site_sqnr_db(quantized.model(), quantized.specs(), few, path.product)});
+  if (bits.average > 0) return;
   if (bits.weight < results.worst_rows_bits) {
     results.worst_rows_bits = bits.weight;
     results.worst_rows_setting = hs::concat(method, ", weights of ", bits.weight, " bits");
@@ -95,9 +99,63 @@ void measure_quantized(const std::string& method, const Bits& bits, const hs::Vi
   }
   if (bits.activation <= 4 && results.values.empty()) {
     results.values_setting = setting;
-    const std::string last = hs::concat("blocks.", vit.blocks.size() - 1, ".mlp.fc2");
+    const std::string last = hs::concat("blocks.", quantized.model().blocks.size() - 1, ".mlp.fc2");
     for (const std::string& site : {std::string("blocks.0.attn.qkv"), last}) {
       results.values.push_back(site_values(quantized.model(), quantized.specs(), site, few, path.product));
+    }
+  }
+}
+
+void measure_quantized(const Method& method, const Bits& bits, const hs::Vit& vit, const Evaluation& evaluation,
+                       const Options& options, const FloatPath& path, hs::ExecutorRef executor, const Run& reference,
+                       Results& results) {
+  const hs::QuantizedVit quantized = quantize(method, vit, evaluation, bits, options, path.product, executor);
+  hs::IntegerEngine engine(quantized.specs(), executor);
+  const std::string setting = method.id + " " + setting_name(bits);
+  report::ProgressBar bar(setting, evaluation.test.count);
+  const Run run = run_timed(forward_on(quantized.model(), engine), vit.classes(), evaluation.test,
+                            [&](Index done) { bar.update(done); });
+  bar.finish();
+  Result row = result_of(method.id, bits, run, evaluation, reference);
+  row.bytes = quantized.bytes();
+  row.bits_per_weight = quantized.bits_per_weight();
+  results.rows.push_back(row);
+  if (!options.report.empty()) add_details(method.id, setting, bits, quantized, evaluation, path, results);
+}
+
+/// The model with integers alone.
+void measure_integer(const Bits& bits, const hs::Vit& vit, const Evaluation& evaluation, const Options& options,
+                     const FloatPath& path, hs::ExecutorRef executor, const Run& reference, Results& results) {
+  const hs::IntegerVit model = hs::recipes::integer_vit(vit, evaluation.calibration,
+                                                        {.weight_bits = bits.weight,
+                                                         .activation_bits = bits.activation,
+                                                         .seed = options.seed,
+                                                         .float_product = path.product});
+  const auto forward = [&](const hs::ImageView& images, hs::MatrixView<float> logits) {
+    const hs::MatrixF all = model.forward(images, executor, images.count);
+    for (Index i = 0; i < images.count; ++i) std::copy_n(all.data() + i * all.cols(), all.cols(), logits.row(i));
+  };
+  report::ProgressBar bar(hs::concat(integer_method, " ", setting_name(bits)), evaluation.test.count);
+  const Run run = run_timed(forward, vit.classes(), evaluation.test, [&](Index done) { bar.update(done); });
+  bar.finish();
+  Result row = result_of(integer_method, bits, run, evaluation, reference);
+  row.bytes = model.bytes();
+  row.bits_per_weight = 8.0 * static_cast<double>(row.bytes) / static_cast<double>(results.rows[0].bytes / 4);
+  results.rows.push_back(row);
+}
+
+/// All settings of one method.
+void measure_method(const std::string& id, const hs::Vit& vit, const Evaluation& evaluation, const Options& options,
+                    const FloatPath& path, hs::ExecutorRef executor, const Run& reference, Results& results) {
+  for (const Bits& bits : options.bits) {
+    if (!takes(id, bits)) continue;
+    if (id == integer_method) {
+      measure_integer(bits, vit, evaluation, options, path, executor, reference, results);
+      continue;
+    }
+    for (const Method& method : methods()) {
+      if (method.id != id) continue;
+      measure_quantized(method, bits, vit, evaluation, options, path, executor, reference, results);
     }
   }
 }
@@ -117,9 +175,7 @@ Results measure(const Options& options) {
   const FloatPath path = measure_float(vit, evaluation, pool, results, reference);
   results.machine.emplace_back("float_product", results.float_path);
   for (const std::string& method : options.methods) {
-    for (const Bits& bits : options.bits) {
-      measure_quantized(method, bits, vit, evaluation, options, path, pool, reference, results);
-    }
+    measure_method(method, vit, evaluation, options, path, pool, reference, results);
   }
   return results;
 }
@@ -136,7 +192,8 @@ Options parse(int argc, char** argv, CLI::App& app) {
   app.add_option("--eval", options.eval, "Images and labels, safetensors")->capture_default_str();
   app.add_option("--methods", methods, "Methods, separated by commas, or all: " + example_support::joined(method_ids()))
       ->capture_default_str();
-  app.add_option("--bits", bits, "Widths such as w8a8,w4a8, or all")->capture_default_str();
+  app.add_option("--bits", bits, "Widths such as w8a8,w4a8; avg3: a width for each site; or all")
+      ->capture_default_str();
   app.add_option("--seed", options.seed, "Draws the calibration images")->capture_default_str();
   app.add_option("--threads", options.threads, "Threads of every row")
       ->check(CLI::Range(1, 1024))
@@ -147,8 +204,8 @@ Options parse(int argc, char** argv, CLI::App& app) {
   app.add_option("--json", options.json, "Write the rows as JSON");
   app.add_option("--report", options.report, "Write an HTML report");
   app.parse(argc, argv);
-  options.methods = parse_methods(methods);
   options.bits = parse_bits_list(bits);
+  options.methods = parse_methods(methods, options.bits);
   return options;
 }
 

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "methods.hpp"
 #include "site_quality.hpp"
 #include "support/machine.hpp"
 
@@ -29,7 +30,8 @@ namespace report = halfstep::report;
 /// One line of the results.
 struct Result {
   std::string method;
-  int weight_bits = 32, activation_bits = 32;
+  double weight_bits = 32, activation_bits = 32;  ///< of all sites, or on average
+  bool is_mixed = false;
   double top1 = 0, kl = 0;
   Index bytes = 0;
   double bits_per_weight = 32, ms_per_image = 0, speedup = 1;
@@ -55,8 +57,13 @@ struct Results {
   int worst_rows_bits = 32;
 };
 
-inline std::string setting_name(int weight_bits, int activation_bits) {
-  return halfstep::concat("W", weight_bits, "A", activation_bits);
+/// Such as W4A8, or avg 3 where each site has a width of its own.
+inline std::string setting_name(double weight_bits, double activation_bits, bool is_mixed) {
+  return is_mixed ? halfstep::concat("avg ", weight_bits) : halfstep::concat("W", weight_bits, "A", activation_bits);
+}
+inline std::string setting_name(const Bits& bits) {
+  return bits.average > 0 ? setting_name(bits.average, bits.average, true)
+                          : setting_name(bits.weight, bits.activation, false);
 }
 
 /// The table as people read it.
@@ -69,8 +76,8 @@ inline report::Table display_table(const std::vector<Result>& rows) {
        report::number_column("speed-up", {.digits = 2})});
   for (const Result& row : rows) {
     const bool is_float = row.weight_bits == 32;
-    table.add_row({row.method, setting_name(row.weight_bits, row.activation_bits), row.top1, row.kl, row.bytes,
-                   row.bits_per_weight, row.ms_per_image, row.speedup},
+    table.add_row({row.method, setting_name(row.weight_bits, row.activation_bits, row.is_mixed), row.top1, row.kl,
+                   row.bytes, row.bits_per_weight, row.ms_per_image, row.speedup},
                   is_float ? report::RowStyle::quiet : report::RowStyle::plain);
   }
   return table;
@@ -79,13 +86,13 @@ inline report::Table display_table(const std::vector<Result>& rows) {
 /// The rows under the names that programs read.
 inline report::Table data_table(const std::vector<Result>& rows) {
   report::Table table({report::text_column("method"), report::number_column("weight_bits"),
-                       report::number_column("activation_bits"), report::number_column("top1"),
-                       report::number_column("kl"), report::number_column("bytes"),
+                       report::number_column("activation_bits"), report::text_column("allocation"),
+                       report::number_column("top1"), report::number_column("kl"), report::number_column("bytes"),
                        report::number_column("bits_per_weight"), report::number_column("ms_per_image"),
                        report::number_column("speedup")});
   for (const Result& row : rows) {
-    table.add_row({row.method, row.weight_bits, row.activation_bits, row.top1, row.kl, row.bytes, row.bits_per_weight,
-                   row.ms_per_image, row.speedup});
+    table.add_row({row.method, row.weight_bits, row.activation_bits, row.is_mixed ? "mixed" : "uniform", row.top1,
+                   row.kl, row.bytes, row.bits_per_weight, row.ms_per_image, row.speedup});
   }
   return table;
 }

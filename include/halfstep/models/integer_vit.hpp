@@ -87,6 +87,16 @@ struct IntegerVit {
   [[nodiscard]] Index dim() const { return patches.out_features(); }
   [[nodiscard]] Index tokens() const { return static_cast<Index>(positions.size()) / dim(); }
   [[nodiscard]] Index classes() const { return head.out_features(); }
+  /// Bytes of all weights as they are multiplied, their sums and scales with them.
+  [[nodiscard]] Index bytes() const {
+    Index sum = patches.weight.codes.bytes() + head.weight.codes.bytes();
+    for (const IntegerBlock& block : blocks) {
+      for (const IntegerLinear* layer : {&block.qkv, &block.proj, &block.fc1, &block.fc2}) {
+        sum += layer->weight.codes.bytes();
+      }
+    }
+    return sum;
+  }
 
   /// Logits `[images, classes]`: integers, times the scale of each class. The images of a batch do not see each other.
   /// Errors: images of another shape than the model's. Class: exact, for any executor and batch.
