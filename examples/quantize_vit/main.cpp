@@ -97,11 +97,12 @@ void add_details(const std::string& method, const std::string& setting, const Bi
     const hs::ImageView one = evaluation.test.range(0, 1);
     results.worst_rows = worst_weight_rows(quantized.model(), quantized.specs(), one, path.product, 10);
   }
-  if (bits.activation <= 4 && results.values.empty()) {
-    results.values_setting = setting;
-    const std::string last = hs::concat("blocks.", quantized.model().blocks.size() - 1, ".mlp.fc2");
-    for (const std::string& site : {std::string("blocks.0.attn.qkv"), last}) {
+  if (bits.activation <= 4 && results.values_method != method) {
+    results.values_method = method;
+    const std::string last = hs::concat("blocks.", quantized.model().blocks.size() - 1);
+    for (const std::string& site : {std::string("blocks.0.attn.qkv"), last + ".attn.av", last + ".mlp.fc2"}) {
       results.values.push_back(site_values(quantized.model(), quantized.specs(), site, few, path.product));
+      results.values.back().setting = setting;
     }
   }
 }

@@ -9,6 +9,7 @@
 #include <halfstep/report/histogram_plot.hpp>
 #include <halfstep/report/html_report.hpp>
 #include <halfstep/report/json.hpp>
+#include <halfstep/report/line_plot.hpp>
 #include <halfstep/report/table.hpp>
 #include <halfstep/report/table_text.hpp>
 #include <halfstep/simd/isa.hpp>
@@ -51,7 +52,7 @@ struct Results {
   std::vector<std::string> sites;
   std::vector<SiteQuality> quality;
   std::vector<SiteValues> values;
-  std::string values_setting;
+  std::string values_method;         ///< the last one of which values were taken
   std::vector<WorstRow> worst_rows;  ///< of the setting with the fewest bits per weight
   std::string worst_rows_setting;
   int worst_rows_bits = 32;
@@ -129,16 +130,18 @@ inline report::SvgPlot before_and_after(const std::string& title, const std::str
 inline void add_distributions(report::HtmlReport& document, const Results& results) {
   report::ReportBody& body = document.section("Before and after");
   body.text(
-      "Weights and inputs of two layers, as they are and as their codes have them (" + results.values_setting +
-      "). Weights have one scale per output row, so their values after quantization are many; inputs have one scale "
-      "for the tensor. Counts are on a logarithmic axis, to show tails.");
+      "What follows a LayerNorm, a softmax (of one head) and a GELU, as it is and as its codes have it, with the "
+      "levels "
+      "that each method lays on it at its first width of 4 bits or fewer; and a weight. Weights have one scale per "
+      "output row, so their values after quantization are many. Counts are on a logarithmic axis, to show tails.");
   for (const SiteValues& values : results.values) {
-    body.plot(before_and_after("Weight of " + values.site, "weight", values.weight, values.weight_after, {}),
-              "Weight of `" + values.site + "`.");
-    body.plot(before_and_after("Input of " + values.site, "activation", values.input, values.input_after,
-                               values.input_levels),
-              "Input of `" + values.site + "` on a few test images.");
+    body.plot(before_and_after("Input of " + values.site + ", " + values.setting, "activation", values.input,
+                               values.input_after, values.input_levels),
+              "Input of `" + values.site + "` on a few test images, " + values.setting + ".");
   }
+  const SiteValues& first = results.values.front();
+  body.plot(before_and_after("Weight of " + first.site, "weight", first.weight, first.weight_after, {}),
+            "Weight of `" + first.site + "`, " + first.setting + ".");
 }
 
 inline void add_worst_rows(report::HtmlReport& document, const Results& results) {
@@ -160,6 +163,39 @@ inline void add_worst_rows(report::HtmlReport& document, const Results& results)
   body.table(table, "Weights with the largest mean squared error by row, " + results.worst_rows_setting + ".");
 }
 
+/// One line for each method that has at least two settings of the same width on both sides, or of an average.
+template <class Value>
+std::vector<report::LineSeries> lines_over_bits(const std::vector<Result>& rows, Value value) {
+  std::vector<report::LineSeries> lines;
+  for (const bool is_mixed : {false, true}) {
+    for (const Result& row : rows) {
+      if (row.weight_bits != row.activation_bits || row.weight_bits == 32 || row.is_mixed != is_mixed) continue;
+      const std::string name = is_mixed ? row.method + ", mixed" : row.method;
+      if (lines.empty() || lines.back().name != name) lines.push_back({name, {}, {}});
+      lines.back().x.push_back(row.weight_bits);
+      lines.back().y.push_back(value(row));
+    }
+  }
+  lines.erase(std::remove_if(lines.begin(), lines.end(), [](const auto& line) { return line.x.size() < 2; }),
+              lines.end());
+  return lines;
+}
+
+inline void add_curves(report::ReportBody& body, const Results& results) {
+  const auto accuracy = lines_over_bits(results.rows, [](const Result& row) { return row.top1; });
+  if (accuracy.empty()) return;
+  body.plot(report::line_plot(accuracy, {.title = "Accuracy over bits",
+                                         .x = {.label = "bits of weights and activations"},
+                                         .y = {.label = "top-1", .unit = "%"},
+                                         .references = {{results.rows.front().top1, "float32"}}}),
+            "Top-1 over the width of weights and activations; mixed: the average of widths site by site.");
+  const auto divergence = lines_over_bits(results.rows, [](const Result& row) { return std::max(row.kl, 1e-5); });
+  body.plot(report::line_plot(divergence, {.title = "Divergence over bits",
+                                           .x = {.label = "bits of weights and activations"},
+                                           .y = {.label = "KL", .scale = report::AxisScale::log10}}),
+            "KL(float || quantized) over the width.");
+}
+
 inline report::HtmlReport html_report(const Results& results) {
   report::HtmlReport document({.title = "A vision transformer, quantized",
                                .subtitle = "Accuracy, size and speed on integer kernels",
@@ -172,6 +208,7 @@ inline report::HtmlReport html_report(const Results& results) {
   table.table(display_table(results.rows),
               "Top-1 and KL(float || quantized), mean over the test images; bytes of the weights as products read "
               "them, scales, zero points and sums included; median time, same threads and batches for all rows.");
+  add_curves(table, results);
   report::ReportBody& sites = document.section("Error by product");
   sites.text(
       "SQNR of each product's output: computed from the codes against computed in float, both on the inputs of a "

@@ -30,10 +30,13 @@ inline std::vector<double> site_sqnr_db(const hs::Vit& vit, const hs::SiteSpecs&
   std::vector<hs::ErrorStats> stats(static_cast<std::size_t>(vit.sites.size()));
   const auto visit = [&](const hs::ProductRecord& record) {
     hs::MatrixF exact(record.lhs.rows, record.rhs.rows), codes(record.lhs.rows, record.rhs.rows);
-    product(record.lhs, record.rhs, hs::mutable_view(exact));
     const hs::SiteSpec& spec = specs.at(record.site);
-    if (const auto* linear = std::get_if<hs::LinearSpec>(&spec)) {
-      codes = hs::matmul(record.lhs, linear->weight, {.activation = std::get<hs::Activation>(linear->input)});
+    const auto* linear = std::get_if<hs::LinearSpec>(&spec);
+    hs::MatrixF x = hs::as_eigen(record.lhs);
+    if (linear != nullptr && linear->transform) linear->transform.apply(record.lhs, hs::mutable_view(x));
+    product(hs::view(x), record.rhs, hs::mutable_view(exact));
+    if (linear != nullptr) {
+      codes = hs::matmul(x, linear->weight, {.activation = std::get<hs::Activation>(linear->input)});
     } else if (const auto* attention = std::get_if<hs::AttentionSpec>(&spec)) {
       const hs::PackedMatrix rhs = hs::pack_activation(record.rhs, attention->rhs_of(record.part));
       codes = hs::matmul(record.lhs, rhs, {.activation = attention->lhs_of(record.part)});
@@ -49,9 +52,9 @@ inline std::vector<double> site_sqnr_db(const hs::Vit& vit, const hs::SiteSpecs&
   return result;
 }
 
-/// Values before and after quantization of one linear site: its weight, and its input on a few images.
+/// Values before and after quantization of one site: its weight (of a linear one), and its input on a few images.
 struct SiteValues {
-  std::string site;
+  std::string setting, site;
   std::vector<float> weight, weight_after, input, input_after;
   std::vector<double> input_levels;
 };
@@ -66,17 +69,20 @@ inline SiteValues site_values(const hs::Vit& vit, const hs::SiteSpecs& specs, co
     }
   };
   const auto visit = [&](const hs::ProductRecord& record) {
-    if (record.site.name != name) return;
+    if (record.site.name != name || record.part != 0) return;
     const auto* linear = std::get_if<hs::LinearSpec>(&specs.at(record.site));
-    if (linear == nullptr) return;
+    const auto* attention = std::get_if<hs::AttentionSpec>(&specs.at(record.site));
+    if (linear == nullptr && attention == nullptr) return;
     hs::Workspace workspace;
     hs::MatrixF input(record.lhs.rows, record.lhs.cols);
-    const auto& activation = std::get<hs::Activation>(linear->input);
+    const auto& activation = linear != nullptr ? std::get<hs::Activation>(linear->input) : attention->lhs_of(0);
     hs::fake_quantize_into(record.lhs, activation, hs::mutable_view(input), workspace);
     append(values.input, record.lhs);
     append(values.input_after, hs::view(input));
-    append(values.weight, record.rhs);
-    append(values.weight_after, hs::view(hs::decode_packed(linear->weight)));
+    if (linear != nullptr) {
+      append(values.weight, record.rhs);
+      append(values.weight_after, hs::view(hs::decode_packed(linear->weight)));
+    }
     if (!activation.is_dynamic() && activation.bits() <= 6) {
       for (const float level : values.input_after) values.input_levels.push_back(static_cast<double>(level));
     }
