@@ -199,4 +199,4 @@ TEST_CASE("golden: intops FQ-ViT LayerNorm", "[golden]") {
   }
 }
 
-TEST_CASE("golden: intops is consumed", "[golden]") { Golden("intops").require_all_consumed(); }
+TEST_CASE("golden: intops is consumed", "[golden]") { Golden("intops").require_all_consumed_at_end(); }

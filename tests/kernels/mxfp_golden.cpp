@@ -97,4 +97,4 @@ TEST_CASE("golden: mxfp NVFP4 with one and two levels", "[golden]") {
   }
 }
 
-TEST_CASE("golden: mxfp is consumed", "[golden]") { Golden("mxfp").require_all_consumed(); }
+TEST_CASE("golden: mxfp is consumed", "[golden]") { Golden("mxfp").require_all_consumed_at_end(); }

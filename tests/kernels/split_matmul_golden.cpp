@@ -118,4 +118,4 @@ TEST_CASE("golden: codes and products of LLM.int8()", "[golden]") {
   }
 }
 
-TEST_CASE("golden: llmint8 is consumed", "[golden]") { Golden("llmint8").require_all_consumed(); }
+TEST_CASE("golden: llmint8 is consumed", "[golden]") { Golden("llmint8").require_all_consumed_at_end(); }

@@ -170,4 +170,4 @@ TEST_CASE("golden: binary attention scores with their residual terms", "[golden]
   }
 }
 
-TEST_CASE("golden: binary is consumed", "[golden]") { Golden("binary").require_all_consumed(); }
+TEST_CASE("golden: binary is consumed", "[golden]") { Golden("binary").require_all_consumed_at_end(); }

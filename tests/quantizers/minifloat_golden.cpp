@@ -74,7 +74,7 @@ TEST_CASE("golden: fp4 codes and values, one bias for a tensor or for each row",
 }
 
 TEST_CASE("golden: fp4 is consumed", "[golden]") {
-  Golden("fp4").require_all_consumed({
+  Golden("fp4").require_all_consumed_at_end({
       {"s4.*", "a search over formats and biases by output error, which is a calibrator's"},
       {"s6.*", "a search over formats and biases by output error, which is a calibrator's"},
   });

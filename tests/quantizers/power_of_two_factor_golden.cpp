@@ -41,5 +41,6 @@ TEST_CASE("golden: ptf codes and values of each channel", "[golden]") {
 }
 
 TEST_CASE("golden: ptf is consumed", "[golden]") {
-  Golden("ptf").require_all_consumed({{"ptf.*.losses", "errors of the search for alpha, which is a calibrator's"}});
+  Golden("ptf").require_all_consumed_at_end(
+      {{"ptf.*.losses", "errors of the search for alpha, which is a calibrator's"}});
 }

@@ -32,7 +32,7 @@ TEST_CASE("golden: tanq codes, values and levels", "[golden]") {
 }
 
 TEST_CASE("golden: tanq is consumed", "[golden]") {
-  Golden("tanq").require_all_consumed({
+  Golden("tanq").require_all_consumed_at_end({
       {"tanq.*.x0", "calibration data of the search for alpha and scale, which is a calibrator's"},
       {"tanq.*.mse", "result of that search"},
   });

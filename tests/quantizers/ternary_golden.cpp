@@ -146,4 +146,4 @@ TEST_CASE("golden: ternary products from the lowered plane", "[golden]") {
   }
 }
 
-TEST_CASE("golden: ternary is consumed", "[golden]") { Golden("ternary").require_all_consumed(); }
+TEST_CASE("golden: ternary is consumed", "[golden]") { Golden("ternary").require_all_consumed_at_end(); }

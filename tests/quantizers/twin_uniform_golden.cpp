@@ -85,7 +85,7 @@ TEST_CASE("golden: twin after softmax", "[golden]") {
 }
 
 TEST_CASE("golden: twin is consumed", "[golden]") {
-  Golden("twin").require_all_consumed({
+  Golden("twin").require_all_consumed_at_end({
       {"gelu_search.*", "a search for steps by output error, which is a calibrator's"},
       {"softmax_search.*", "a search for the split by output error, which is a calibrator's"},
   });

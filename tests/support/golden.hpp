@@ -19,6 +19,7 @@
 
 #include "halfstep/core/matrix_view.hpp"
 #include "halfstep/io/safetensors.hpp"
+#include "support/at_end.hpp"
 #include "support/name_pattern.hpp"
 
 namespace halfstep_tests {
@@ -65,8 +66,8 @@ struct GoldenException {
 ///       }
 ///       g.require_consumed("affine_tensor.*");                          // nothing of it was forgotten
 ///     }
-///     TEST_CASE("golden: uniform is consumed", "[golden]") {           // the last test case of its source file
-///       halfstep_tests::Golden("uniform").require_all_consumed({{"ptq4vit.*", "tested in calibrators/range"}});
+///     TEST_CASE("golden: uniform is consumed", "[golden]") {           // once the whole program has run
+///       halfstep_tests::Golden("uniform").require_all_consumed_at_end({{"ptq4vit.*", "tested in calibrators/range"}});
 ///     }
 ///
 /// Reading values consumes a tensor. Which are consumed is remembered per file for the whole program, so test cases
@@ -121,6 +122,12 @@ class Golden {
   /// Throws, with their names, if tensors were neither read yet in this program nor excepted; also if an exception has
   /// no reason, or excepts nothing that was not read.
   void require_all_consumed(const std::vector<GoldenException>& exceptions = {}) const;
+  /// The same once all test cases of the program have run.
+  void require_all_consumed_at_end(const std::vector<GoldenException>& exceptions = {}) const {
+    checks_at_end().push_back([path = std::filesystem::path(file_.path()), exceptions] {
+      Golden(path.stem().string(), path.parent_path()).require_all_consumed(exceptions);
+    });
+  }
 
  private:
   static halfstep::SafetensorsFile open(const std::filesystem::path& path) {

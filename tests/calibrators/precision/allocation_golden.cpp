@@ -88,4 +88,4 @@ TEST_CASE("golden: bitalloc exact, greedy and Lagrangian", "[golden]") {
   CHECK_RAISES(allocate_lagrangian(layers, budget), "the least that the layers cost is");
 }
 
-TEST_CASE("golden: bitalloc is consumed", "[golden]") { Golden("bitalloc").require_all_consumed(); }
+TEST_CASE("golden: bitalloc is consumed", "[golden]") { Golden("bitalloc").require_all_consumed_at_end(); }

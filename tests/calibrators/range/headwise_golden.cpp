@@ -113,4 +113,4 @@ TEST_CASE("golden: codes packed with the first in the highest bits", "[golden]")
   }
 }
 
-TEST_CASE("golden: headwise is consumed", "[golden]") { Golden("headwise").require_all_consumed(); }
+TEST_CASE("golden: headwise is consumed", "[golden]") { Golden("headwise").require_all_consumed_at_end(); }

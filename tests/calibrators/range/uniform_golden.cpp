@@ -311,4 +311,4 @@ TEST_CASE("golden: uniform ranges that are empty, and one value among zeros", "[
 }
 
 // ptq4vit.* is read by ptq4vit_search_golden.cpp, whose cases come before these.
-TEST_CASE("golden: uniform is consumed", "[golden]") { Golden("uniform").require_all_consumed(); }
+TEST_CASE("golden: uniform is consumed", "[golden]") { Golden("uniform").require_all_consumed_at_end(); }

@@ -182,4 +182,4 @@ TEST_CASE("golden: the ladder of damping", "[golden]") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("golden: gptaq is consumed", "[golden]") { Golden("gptaq").require_all_consumed(); }
+TEST_CASE("golden: gptaq is consumed", "[golden]") { Golden("gptaq").require_all_consumed_at_end(); }

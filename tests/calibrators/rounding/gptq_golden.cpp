@@ -296,7 +296,7 @@ TEST_CASE("golden: gptq's row quantizer", "[golden]") {
 }
 
 TEST_CASE("golden: gptq is consumed", "[golden]") {
-  Golden("gptq").require_all_consumed(
+  Golden("gptq").require_all_consumed_at_end(
       {{"*.codes_f64", "the double run of the same cases: codes are those of the float run but on fragile rows"},
        {"pack3.*", "the layout of checkpoints comes with their reader"}});
 }

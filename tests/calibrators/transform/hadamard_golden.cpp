@@ -85,4 +85,4 @@ TEST_CASE("golden: hadamard int8 codes of rotated activations", "[golden]") {
   }
 }
 
-TEST_CASE("golden: hadamard is consumed", "[golden]") { Golden("hadamard").require_all_consumed(); }
+TEST_CASE("golden: hadamard is consumed", "[golden]") { Golden("hadamard").require_all_consumed_at_end(); }

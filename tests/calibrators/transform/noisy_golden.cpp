@@ -78,5 +78,5 @@ TEST_CASE("golden: noisy biases folded into the consumer", "[golden]") {
 }
 
 TEST_CASE("golden: noisy is consumed", "[golden]") {  // with range/noise_search_golden.cpp, of the same program
-  Golden("noisy").require_all_consumed();
+  Golden("noisy").require_all_consumed_at_end();
 }

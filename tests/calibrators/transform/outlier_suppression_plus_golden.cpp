@@ -115,4 +115,4 @@ TEST_CASE("golden: osplus searches, folded layers and codes", "[golden]") {
   }
 }
 
-TEST_CASE("golden: osplus is consumed", "[golden]") { Golden("osplus").require_all_consumed(); }
+TEST_CASE("golden: osplus is consumed", "[golden]") { Golden("osplus").require_all_consumed_at_end(); }

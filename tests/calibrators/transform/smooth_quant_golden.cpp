@@ -128,4 +128,4 @@ TEST_CASE("golden: smoothquant's AWQ scale search", "[golden]") {
   }
 }
 
-TEST_CASE("golden: smoothquant is consumed", "[golden]") { Golden("smoothquant").require_all_consumed(); }
+TEST_CASE("golden: smoothquant is consumed", "[golden]") { Golden("smoothquant").require_all_consumed_at_end(); }
