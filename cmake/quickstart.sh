@@ -19,6 +19,6 @@ mkdir -p "$output"
 "$halfstep/build/examples/quantize_vit" \
   --model "$halfstep/examples/data/glyph_vit.safetensors" \
   --eval "$halfstep/examples/data/glyph_eval.safetensors" \
-  --methods min-max,repq,adalog,composed --bits w8a8,w4a4,w3a3 \
+  --methods min-max,repq,adalog,composed,composed@avg3 --bits w8a8,w4a4,w3a3 \
   --report "$output/report.html" --json "$output/report.json" "$@"
 say "Report: $output/report.html"

@@ -146,16 +146,15 @@ void measure_integer(const Bits& bits, const hs::Vit& vit, const Evaluation& eva
 }
 
 /// All settings of one method.
-void measure_method(const std::string& id, const hs::Vit& vit, const Evaluation& evaluation, const Options& options,
+void measure_method(const MethodRun& run, const hs::Vit& vit, const Evaluation& evaluation, const Options& options,
                     const FloatPath& path, hs::ExecutorRef executor, const Run& reference, Results& results) {
-  for (const Bits& bits : options.bits) {
-    if (!takes(id, bits)) continue;
-    if (id == integer_method) {
+  for (const Bits& bits : run.bits) {
+    if (run.id == integer_method) {
       measure_integer(bits, vit, evaluation, options, path, executor, reference, results);
       continue;
     }
     for (const Method& method : methods()) {
-      if (method.id != id) continue;
+      if (method.id != run.id) continue;
       measure_quantized(method, bits, vit, evaluation, options, path, executor, reference, results);
     }
   }
@@ -175,8 +174,8 @@ Results measure(const Options& options) {
   Run reference;
   const FloatPath path = measure_float(vit, evaluation, pool, results, reference);
   results.machine.emplace_back("float_product", results.float_path);
-  for (const std::string& method : options.methods) {
-    measure_method(method, vit, evaluation, options, path, pool, reference, results);
+  for (const MethodRun& run : options.methods) {
+    measure_method(run, vit, evaluation, options, path, pool, reference, results);
   }
   return results;
 }
@@ -191,7 +190,9 @@ Options parse(int argc, char** argv, CLI::App& app) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--model", options.model, "Checkpoint with timm's tensor names, safetensors")->capture_default_str();
   app.add_option("--eval", options.eval, "Images and labels, safetensors")->capture_default_str();
-  app.add_option("--methods", methods, "Methods, separated by commas, or all: " + example_support::joined(method_ids()))
+  app.add_option("--methods", methods,
+                 "Methods, separated by commas, or all; repq@avg3: with a setting of its own: " +
+                     example_support::joined(method_ids()))
       ->capture_default_str();
   app.add_option("--bits", bits, "Widths such as w8a8,w4a8; avg3: a width for each site; or all")
       ->capture_default_str();
@@ -205,8 +206,7 @@ Options parse(int argc, char** argv, CLI::App& app) {
   app.add_option("--json", options.json, "Write the rows as JSON");
   app.add_option("--report", options.report, "Write an HTML report");
   app.parse(argc, argv);
-  options.bits = parse_bits_list(bits);
-  options.methods = parse_methods(methods, options.bits);
+  options.methods = parse_methods(methods, parse_bits_list(bits));
   return options;
 }
 

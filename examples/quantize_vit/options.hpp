@@ -6,8 +6,11 @@
 #include <halfstep/core/error.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "methods.hpp"
@@ -15,10 +18,15 @@
 
 namespace quantize_vit {
 
+/// A method and its settings.
+struct MethodRun {
+  std::string id;
+  std::vector<Bits> bits;
+};
+
 struct Options {
   std::string model, eval;
-  std::vector<std::string> methods;
-  std::vector<Bits> bits;
+  std::vector<MethodRun> methods;
   std::uint64_t seed = 0;
   int threads = 1;
   int test_images = 0;  ///< 0: all
@@ -48,18 +56,27 @@ inline std::vector<Bits> parse_bits_list(const std::string& list) {
   return bits;
 }
 
-/// Methods by id. Of all those that have one of the settings are taken; one that is named must. Errors: an id that is
-/// none, a method that has none of the settings.
-inline std::vector<std::string> parse_methods(const std::string& list, const std::vector<Bits>& bits) {
-  std::vector<std::string> taken;
-  for (const std::string& id : example_support::split_known("quantize_vit", "--methods", list, method_ids())) {
-    if (std::any_of(bits.begin(), bits.end(), [&](const Bits& b) { return takes(id, b); })) {
-      taken.push_back(id);
+/// Methods by id, each with the settings of `bits`, or with one of its own: `composed@avg3`. Of all methods those that
+/// have a setting are taken; one that is named must. Errors: an id that is none, a method that has none of its
+/// settings.
+inline std::vector<MethodRun> parse_methods(const std::string& list, const std::vector<Bits>& bits) {
+  std::vector<MethodRun> runs;
+  const auto parts = list == "all" ? method_ids() : example_support::split("quantize_vit", "--methods", list);
+  for (const std::string& part : parts) {
+    const std::size_t at = std::min(part.find('@'), part.size());
+    const std::string id = part.substr(0, at);
+    static_cast<void>(example_support::split_known("quantize_vit", "--methods", id, method_ids()));
+    MethodRun run{id, {}};
+    const std::vector<Bits> wanted = at < part.size() ? std::vector<Bits>{parse_bits(part.substr(at + 1))} : bits;
+    std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(run.bits),
+                 [&](const Bits& b) { return takes(id, b); });
+    if (!run.bits.empty()) {
+      runs.push_back(std::move(run));
     } else if (list != "all") {
       halfstep::raise("quantize_vit", "method \"", id, "\" takes none of the widths of --bits");
     }
   }
-  return taken;
+  return runs;
 }
 
 }  // namespace quantize_vit
