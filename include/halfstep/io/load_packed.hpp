@@ -206,7 +206,7 @@ class PackedReader {
   void read_rows(const PackedMatrix& weight, PackedMatrixWriter& writer) const {
     const KLayout& layout = weight.layout();
     const std::vector<float> scale = numbers("scale"), zero = numbers("zero");
-    const auto stride = static_cast<std::size_t>(layout.padded_k());
+    const auto stride = static_cast<std::size_t>(scratch_row_stride(layout.padded_k()));
     const int kept_planes = shares_bytes() ? 1 : planes();
     for (Index t = 0; t * lane_tile_rows < rows_; ++t) {
       const Index first = t * lane_tile_rows;
@@ -219,7 +219,8 @@ class PackedReader {
         const auto to_lines = storage_ == WeightStorage::nibbles    ? rows_to_nibble_lines
                               : storage_ == WeightStorage::quarters ? rows_to_quarter_lines
                                                                     : rows_to_byte_lines;
-        to_lines(rows.data(), layout.padded_k(), layout.padded_k(), writer.lines(p, t, 0), writer.line_stride(t));
+        to_lines(rows.data(), static_cast<Index>(stride), layout.padded_k(), writer.lines(p, t, 0),
+                 writer.line_stride(t));
       }
       for (Index n = first; n < first + lane_tile_rows; ++n) {
         for (Index g = 0; g < layout.groups(); ++g) {
@@ -258,7 +259,8 @@ class PackedReader {
     for (int plane = are_shared ? 0 : p; plane < (are_shared ? planes() : p + 1); ++plane) {
       for (Index i = 0; i < lane_tile_rows; ++i) {
         for (Index g = 0; g < layout.groups(); ++g) {
-          const std::uint8_t* const from = rows.data() + i * layout.padded_k() + layout.padded_begin(g);
+          const std::uint8_t* const from =
+              rows.data() + i * scratch_row_stride(layout.padded_k()) + layout.padded_begin(g);
           std::int32_t sum = 0;
           for (Index k = 0; first + i < rows_ && k < layout.length(g); ++k) {
             const std::uint8_t value = are_shared ? levels_[static_cast<std::size_t>(plane)][from[k]] : from[k];

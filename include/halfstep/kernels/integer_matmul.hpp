@@ -43,7 +43,7 @@ inline void pack_integers_into(MatrixView<const std::int8_t> w, PackedMatrix& pa
   const KLayout layout(w.cols, 0);
   packed.reset(w.rows, layout, WeightStorage::bytes, 1);
   PackedMatrixWriter writer(packed);
-  const Index stride = layout.padded_k();
+  const Index stride = scratch_row_stride(layout.padded_k());
   AlignedBuffer<std::uint8_t> rows = AlignedBuffer<std::uint8_t>::zeros(lane_tile_rows * stride);
   for (Index t = 0; t * lane_tile_rows < w.rows; ++t) {
     for (Index i = 0; i < lane_tile_rows; ++i) {
@@ -59,7 +59,7 @@ inline void pack_integers_into(MatrixView<const std::int8_t> w, PackedMatrix& pa
       writer.set_scale(0, n, n < w.rows ? 1.0f : 0.0f);
       writer.set_zero(0, n, 0.0f);
     }
-    rows_to_byte_lines(rows.data(), stride, stride, writer.lines(0, t, 0), writer.line_stride(t));
+    rows_to_byte_lines(rows.data(), stride, layout.padded_k(), writer.lines(0, t, 0), writer.line_stride(t));
   }
   writer.finish();
 }

@@ -26,6 +26,10 @@ namespace halfstep::inline HALFSTEP_ABI {
 /// Rows of a lane tile.
 inline constexpr Index lane_tile_rows = 16;
 
+/// How far apart the 16 rows of a lane tile lie in scratch memory, where each has `k` bytes: a power of two would give
+/// all of them the same places in cache.
+[[nodiscard]] constexpr Index scratch_row_stride(Index k) { return k + 64; }
+
 /// The four bytes at `p`, the first lowest.
 [[nodiscard]] inline std::uint32_t load_four(const std::uint8_t* p) {
   std::uint32_t word = 0;

@@ -66,8 +66,7 @@ class TilePacker {
   }
 
  private:
-  /// 16 rows a power of two apart would share their places in cache.
-  [[nodiscard]] Index stride() const { return layout_.padded_k() + 64; }
+  [[nodiscard]] Index stride() const { return scratch_row_stride(layout_.padded_k()); }
   [[nodiscard]] std::uint8_t* plane(int p) { return values_[static_cast<std::size_t>(p)].data(); }
 
   /// The codes of row n at their places on the laid-out K axis; padding is 0 and stays so.

@@ -60,8 +60,7 @@ class VectorTilePacker {
   }
 
  private:
-  /// 16 rows a power of two apart would share their places in cache.
-  [[nodiscard]] Index stride() const { return layout_.padded_k() + 64; }
+  [[nodiscard]] Index stride() const { return scratch_row_stride(layout_.padded_k()); }
 
   /// Whether lines can be written word by word: whole words of 4 bytes, no padding, and one codebook for all 16 rows.
   [[nodiscard]] bool words_fill_lines(Index t) const {
