@@ -92,21 +92,29 @@ inline void require_channels(std::string_view where, const ChannelRequantizer& t
   }
 }
 
+/// Calls `store(element, y)` for each element of `out` and what becomes of that of x. Errors, in the
+/// name of the call `where`: shapes that do not fit.
+template <std::signed_integral In, std::signed_integral Out, class Store>
+void for_each_requantized(std::string_view where, MatrixView<const In> x, const ChannelRequantizer& to,
+                          MatrixView<Out> out, ExecutorRef executor, const Store& store) {
+  require_integer_rows(where, x, out);
+  require_channels(where, to, x.cols);
+  parallel_for(executor, x.rows, band_grain(x.cols), [&](Index first, Index last) {
+    for (Index r = first; r < last; ++r) {
+      Out* const row = out.row(r);
+      to.for_row(x.row(r), [&](Index c, std::int64_t y) { store(row[c], y); });
+    }
+  });
+}
+
 /// `out = clamp(to(x), -largest, largest)`, x and out `[rows, channels]` with contiguous rows, x below 2^30 in size
 /// where it is int32, below 2^61 where it is int64 (then without biases to speak of). Class: exact, for any executor.
 /// Errors: shapes that do not fit.
 template <std::signed_integral In>
 void requantize_channels(MatrixView<const In> x, const ChannelRequantizer& to, std::int32_t largest,
                          MatrixView<std::int8_t> out, ExecutorRef executor = {}) {
-  require_integer_rows("requantize_channels", x, out);
-  require_channels("requantize_channels", to, x.cols);
-  parallel_for(executor, x.rows, band_grain(x.cols), [&](Index first, Index last) {
-    for (Index r = first; r < last; ++r) {
-      std::int8_t* const row = out.row(r);
-      to.for_row(x.row(r), [&](Index c, std::int64_t y) {
-        row[c] = static_cast<std::int8_t>(std::clamp<std::int64_t>(y, -largest, largest));
-      });
-    }
+  for_each_requantized("requantize_channels", x, to, out, executor, [&](std::int8_t& code, std::int64_t y) {
+    code = static_cast<std::int8_t>(std::clamp<std::int64_t>(y, -largest, largest));
   });
 }
 
@@ -114,15 +122,8 @@ void requantize_channels(MatrixView<const In> x, const ChannelRequantizer& to, s
 /// Errors: shapes that do not fit.
 inline void add_requantized(MatrixView<const std::int32_t> x, const ChannelRequantizer& to, std::int32_t largest,
                             MatrixView<std::int32_t> sum, ExecutorRef executor = {}) {
-  require_integer_rows("add_requantized", x, sum);
-  require_channels("add_requantized", to, x.cols);
-  parallel_for(executor, x.rows, band_grain(x.cols), [&](Index first, Index last) {
-    for (Index r = first; r < last; ++r) {
-      std::int32_t* const row = sum.row(r);
-      to.for_row(x.row(r), [&](Index c, std::int64_t y) {
-        row[c] = static_cast<std::int32_t>(std::clamp<std::int64_t>(row[c] + y, -largest, largest));
-      });
-    }
+  for_each_requantized("add_requantized", x, to, sum, executor, [&](std::int32_t& element, std::int64_t y) {
+    element = static_cast<std::int32_t>(std::clamp<std::int64_t>(element + y, -largest, largest));
   });
 }
 
