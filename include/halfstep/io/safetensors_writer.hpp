@@ -137,6 +137,17 @@ inline SafetensorsWriteReport write_safetensors(const std::filesystem::path& pat
   return report;
 }
 
+/// Writes these tensors, any range of `NamedTensor`, as one file, each under its own name whatever memory it shares.
+/// Returns its size in bytes. Errors: those of `SafetensorsWriter`.
+template <class Tensors>
+std::uint64_t write_each_tensor(const std::filesystem::path& path, const Tensors& tensors,
+                                SafetensorsWriteOptions options = {}) {
+  SafetensorsWriter writer(path, std::move(options));
+  for (const NamedTensor& tensor : tensors) writer.declare(tensor.name, tensor.dtype, tensor.shape);
+  for (const NamedTensor& tensor : tensors) writer.append(tensor.name, tensor.bytes);
+  return writer.finish();
+}
+
 inline void SafetensorsWriter::require_declarable(const TensorInfo& info) const {
   const auto fail = [&](IoErrorCode code, const auto&... parts) {
     raise_io(code, name_, "tensor ", in_quotes(info.name), " ", parts...);

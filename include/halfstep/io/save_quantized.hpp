@@ -173,10 +173,7 @@ inline std::uint64_t save(const std::filesystem::path& path, const QuantizedTens
                           Existing existing = Existing::refuse) {
   Metadata metadata = tensors.metadata();
   metadata.emplace(quantized_format_key, std::to_string(quantized_format_version));
-  SafetensorsWriter writer(path, {.metadata = std::move(metadata), .existing = existing});
-  for (const NamedTensor& tensor : tensors.tensors()) writer.declare(tensor.name, tensor.dtype, tensor.shape);
-  for (const NamedTensor& tensor : tensors.tensors()) writer.append(tensor.name, tensor.bytes);
-  return writer.finish();
+  return write_each_tensor(path, tensors.tensors(), {.metadata = std::move(metadata), .existing = existing});
 }
 
 /// The same for one matrix. Errors: those of `QuantizedTensors::add` as well.

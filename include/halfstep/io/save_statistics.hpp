@@ -143,10 +143,7 @@ inline std::uint64_t save(const std::filesystem::path& path, const StatisticsTen
                           Existing existing = Existing::refuse) {
   Metadata metadata = statistics.metadata();
   metadata.emplace(statistics_format_key, std::to_string(statistics_format_version));
-  SafetensorsWriter writer(path, {.metadata = std::move(metadata), .existing = existing});
-  for (const NamedTensor& tensor : statistics.tensors()) writer.declare(tensor.name, tensor.dtype, tensor.shape);
-  for (const NamedTensor& tensor : statistics.tensors()) writer.append(tensor.name, tensor.bytes);
-  return writer.finish();
+  return write_each_tensor(path, statistics.tensors(), {.metadata = std::move(metadata), .existing = existing});
 }
 
 /// The same for one observer. Errors: those of `StatisticsTensors::add` as well.

@@ -148,12 +148,7 @@ template <class Model>
 std::uint64_t save(const std::filesystem::path& path, const QuantizedModel<Model>& model,
                    Existing existing = Existing::refuse) {
   const QuantizedModelTensors saved(model);
-  SafetensorsWriter writer(path, {.metadata = saved.metadata(), .existing = existing});
-  for (const NamedTensor& tensor : saved.tensors().tensors()) {
-    writer.declare(tensor.name, tensor.dtype, tensor.shape);
-  }
-  for (const NamedTensor& tensor : saved.tensors().tensors()) writer.append(tensor.name, tensor.bytes);
-  return writer.finish();
+  return write_each_tensor(path, saved.tensors().tensors(), {.metadata = saved.metadata(), .existing = existing});
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI
