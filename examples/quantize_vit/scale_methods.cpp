@@ -1,6 +1,5 @@
 /// Methods that move scales, shifts or noise between activations and weights.
 
-#include <halfstep/core/random.hpp>
 #include <halfstep/recipes/llm_fp4_vit.hpp>
 #include <halfstep/recipes/lrp_qvit.hpp>
 #include <halfstep/recipes/mptq.hpp>
@@ -20,8 +19,7 @@ namespace recipes = halfstep::recipes;
 
 /// NoisyQuant on top of the baseline, as published.
 hs::QuantizedVit noisy(const hs::Vit& vit, const hs::ImageView& calibration, const hs::VitRecipeOptions& options) {
-  const hs::Images drawn = hs::pick_images(
-      calibration, hs::Random(options.seed).sample_without_replacement(calibration.count, options.images));
+  const hs::Images drawn = hs::draw_images(calibration, options.images, options.seed);
   return recipes::noisy_quant(recipes::nearest(vit, calibration, options), drawn.view(),
                               {.seed = options.seed, .float_product = options.float_product});
 }

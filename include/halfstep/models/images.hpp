@@ -6,6 +6,7 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/error.hpp"
 #include "halfstep/core/matrix_view.hpp"
+#include "halfstep/core/random.hpp"
 #include "halfstep/io/dtype.hpp"
 #include "halfstep/io/io_error.hpp"
 #include "halfstep/io/safetensors.hpp"
@@ -55,6 +56,11 @@ struct Images {
     picked.pixels.insert(picked.pixels.end(), first, first + images.image_size());
   }
   return picked;
+}
+
+/// Copies of `count` images drawn without replacement, as `seed` has them. Error: fewer images than that.
+[[nodiscard]] inline Images draw_images(const ImageView& images, Index count, std::uint64_t seed) {
+  return pick_images(images, Random(seed).sample_without_replacement(images.count, count));
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

@@ -7,7 +7,6 @@
 #include "halfstep/calibrators/range/min_max.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/matrix_view.hpp"
-#include "halfstep/core/random.hpp"
 #include "halfstep/layers/recording_engine.hpp"
 #include "halfstep/layers/site_spec.hpp"
 #include "halfstep/models/images.hpp"
@@ -37,8 +36,7 @@ using NearestOptions = VitRecipeOptions;
   SiteObservers<MinMax> seen(vit.sites);
   const auto observe = [&](const ProductRecord& record) { seen.observe(record); };
   RecordingEngine recording(options.float_product, observe);
-  const Images drawn =
-      pick_images(calibration, Random(options.seed).sample_without_replacement(calibration.count, options.images));
+  const Images drawn = draw_images(calibration, options.images, options.seed);
   static_cast<void>(vit.forward(drawn.view(), recording));
 
   SiteSpecs specs(vit.sites);

@@ -14,7 +14,6 @@
 #include "halfstep/core/finite.hpp"
 #include "halfstep/core/function_ref.hpp"
 #include "halfstep/core/matrix_view.hpp"
-#include "halfstep/core/random.hpp"
 #include "halfstep/layers/float_engine.hpp"
 #include "halfstep/layers/integer_engine.hpp"
 #include "halfstep/layers/run_workspace.hpp"
@@ -173,8 +172,7 @@ class SiteWalk {
                                                   const VitRecipeOptions& options, CalibrationInputs inputs,
                                                   SiteCalibrator calibrate) {
   require_vit_options(where, vit, calibration, options);
-  const Images drawn =
-      pick_images(calibration, Random(options.seed).sample_without_replacement(calibration.count, options.images));
+  const Images drawn = draw_images(calibration, options.images, options.seed);
   return SiteWalk(where, vit, drawn.view(), options, inputs, calibrate).run();
 }
 
