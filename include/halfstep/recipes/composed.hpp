@@ -33,7 +33,6 @@
 #include "halfstep/quantizers/adalog.hpp"
 #include "halfstep/quantizers/uniform.hpp"
 #include "halfstep/quantizers/zero_policy.hpp"
-#include "halfstep/recipes/gptq_rounder.hpp"
 #include "halfstep/recipes/log_bits.hpp"
 #include "halfstep/recipes/percentile_rules.hpp"
 #include "halfstep/recipes/quantized_inputs.hpp"
@@ -117,11 +116,7 @@ namespace recipes {
     if (at.is_attention()) return composed_attention(at, method);
     const Activation input = composed_input(at, method);
     const MatrixF encoded = encoded_values(at.lhs, input, at.executor);
-    GptqOptions rounding = method.rounding;
-    rounding.executor = at.executor;
-    LinearSpec spec{
-        gptq_rounder(at.bits.weight)(at.layer->weight_view(), image_hessian(encoded, at.images, at.executor), rounding),
-        at.bits.weight, input};
+    LinearSpec spec = gptq_linear(at, input, encoded, method.rounding);
     if (method.bias == BiasCorrection::mean_error) correct_bias(at, spec.weight, encoded);
     return spec;
   };

@@ -11,10 +11,7 @@
 /// for each channel (`power_of_two_factors`). The outliers of channels are in what a LayerNorm gives, which stays per
 /// tensor: the method does not survive them.
 
-#include "halfstep/calibrators/range/min_max.hpp"
 #include "halfstep/config.hpp"
-#include "halfstep/core/eigen.hpp"
-#include "halfstep/core/matrix_view.hpp"
 #include "halfstep/kernels/activation.hpp"
 #include "halfstep/layers/site_spec.hpp"
 #include "halfstep/models/images.hpp"
@@ -22,6 +19,7 @@
 #include "halfstep/quantizers/log2.hpp"
 #include "halfstep/quantizers/zero_policy.hpp"
 #include "halfstep/recipes/log_bits.hpp"
+#include "halfstep/recipes/min_max_rules.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
 #include "halfstep/recipes/uniform_bits.hpp"
 #include "halfstep/recipes/vit_calibration.hpp"
@@ -36,21 +34,11 @@ struct FqVitOptions {
 /// Quantizes `vit` by FQ-ViT, calibrated on the float model. Errors and class: those of `calibrate_sites`.
 [[nodiscard]] inline QuantizedVit fq_vit(const Vit& vit, const ImageView& calibration,
                                          const VitRecipeOptions& options = {}, const FqVitOptions& method = {}) {
-  const auto min_max = [](const MatrixF& values, int bits) {
-    MinMax seen;
-    seen.observe(view(values));
-    return uniform_activation(seen.range(), bits);
-  };
   const auto calibrate = [&](VitSite& at) -> SiteSpec {
-    const Activation input = min_max(at.lhs, at.bits.activation);
-    if (at.role == SiteRole::queries) return AttentionSpec{{input}, {min_max(at.rhs, at.bits.activation)}};
-    if (at.role == SiteRole::probabilities) {
-      const Activation log2 =
-          with_log_codes("fq_vit", at.bits.activation, method.zero,
-                         []<int Bits, ZeroPolicy Zero>() { return Activation(Log2<Bits, Zero>()); });
-      return AttentionSpec{{log2}, {min_max(at.rhs, at.bits.activation)}};
-    }
-    return LinearSpec{pack_nearest(at.layer->weight_view(), at.bits.weight, at.executor), at.bits.weight, input};
+    if (at.role != SiteRole::probabilities) return min_max_site(at);
+    const Activation log2 = with_log_codes("fq_vit", at.bits.activation, method.zero,
+                                           []<int Bits, ZeroPolicy Zero>() { return Activation(Log2<Bits, Zero>()); });
+    return AttentionSpec{{log2}, {uniform_activation(range_of(at.rhs, at.executor), at.bits.activation)}};
   };
   return calibrate_sites("fq_vit", vit, calibration, options, CalibrationInputs::float_model, calibrate);
 }

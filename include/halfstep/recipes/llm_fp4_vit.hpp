@@ -20,13 +20,14 @@
 #include "halfstep/models/vision_transformer.hpp"
 #include "halfstep/quantizers/minifloat.hpp"
 #include "halfstep/recipes/llm_fp4.hpp"
-#include "halfstep/recipes/norm_fold.hpp"
+#include "halfstep/recipes/min_max_rules.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
 #include "halfstep/recipes/sequential_calibration.hpp"
 #include "halfstep/recipes/vit_calibration.hpp"
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
@@ -39,14 +40,15 @@ namespace halfstep::inline HALFSTEP_ABI {
   double least = -1;
   const auto try_format = [&](auto format) {
     using Q = decltype(format);
+    std::vector<Q> scales;
     for (int i = 0; i <= 35; ++i) {
       const float end = largest * (1.0f - 0.02f * static_cast<float>(i));
-      const Q q = Q::fit({-end, end, 0});
-      const double error = squared_error(q, all, executor);
-      if (least >= 0 && !(error < least)) continue;
-      best = Activation(q);
-      least = error;
+      scales.push_back(Q::fit({-end, end, 0}));
     }
+    const auto found = least_squared_error(scales, all, executor);
+    if (least >= 0 && !(found.error < least)) return;
+    best = Activation(found.quantizer);
+    least = found.error;
   };
   try_format(Fp4E1M2());
   try_format(Fp4E2M1());

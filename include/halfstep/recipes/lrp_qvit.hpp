@@ -18,7 +18,7 @@
 #include "halfstep/models/vision_transformer.hpp"
 #include "halfstep/quantizers/uniform.hpp"
 #include "halfstep/quantizers/zero_policy.hpp"
-#include "halfstep/recipes/norm_fold.hpp"
+#include "halfstep/recipes/min_max_rules.hpp"
 #include "halfstep/recipes/percentile_rules.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
 #include "halfstep/recipes/repq.hpp"
@@ -51,11 +51,7 @@ struct LrpQvitOptions {
 [[nodiscard]] inline QuantizedVit lrp_qvit(const Vit& vit, const ImageView& calibration,
                                            const VitRecipeOptions& options = {}, const LrpQvitOptions& method = {}) {
   const auto calibrate = [&](VitSite& at) -> SiteSpec {
-    if (at.role == SiteRole::queries) return percentile_attention(at);
-    if (at.role == SiteRole::probabilities) {
-      return AttentionSpec{{log_sqrt2_activation(at.lhs, at.bits.activation, method.zero, at.executor)},
-                           {percentile_activation(at.rhs, at.bits.activation, at.executor)}};
-    }
+    if (at.is_attention()) return repq_attention(at, method.zero);
     return percentile_weight(at, at.role == SiteRole::after_norm
                                      ? layer_wise_clipped(at, method.clip)
                                      : percentile_activation(at.lhs, at.bits.activation, at.executor));

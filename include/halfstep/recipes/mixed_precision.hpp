@@ -22,7 +22,6 @@
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/function_ref.hpp"
 #include "halfstep/core/matrix_view.hpp"
-#include "halfstep/core/random.hpp"
 #include "halfstep/layers/engine.hpp"
 #include "halfstep/layers/float_engine.hpp"
 #include "halfstep/layers/float_product.hpp"
@@ -114,35 +113,47 @@ struct PrecisionPlan {
   return vit.blocks.size();
 }
 
+/// The layers of an allocation, in the order of `precision_sites`, by running `recipe` once for each width: `losses_of`
+/// gives the loss of each of these sites of a model whose sites all have that width.
+[[nodiscard]] inline std::vector<LayerOptions> losses_by_width(
+    const Vit& vit, const VitRecipeOptions& options, const std::vector<int>& widths, VitRecipe recipe,
+    FunctionRef<std::vector<double>(const QuantizedVit& quantized)> losses_of) {
+  const std::vector<Site> sites = precision_sites(vit);
+  std::vector<LayerOptions> layers(sites.size());
+  for (const int bits : widths) {
+    VitRecipeOptions uniform = options;
+    uniform.weight_bits = uniform.activation_bits = bits;
+    const std::vector<double> losses = losses_of(recipe(uniform));
+    for (std::size_t s = 0; s < sites.size(); ++s) {
+      layers[s].costs.push_back(multiplications(vit, sites[s]) * bits);
+      layers[s].losses.push_back(losses[s]);
+    }
+  }
+  return layers;
+}
+
 /// What each site loses at each width, by the divergence of the logits with that site alone in codes: the layers of an
 /// allocation, in the order of `precision_sites`. Runs the recipe once for each width, and for each width and site the
 /// blocks from the site's own on, over the images that `options` draws, all at once. Class: bounded.
 [[nodiscard]] inline std::vector<LayerOptions> divergence_losses(const Vit& vit, const ImageView& calibration,
                                                                  const VitRecipeOptions& options,
                                                                  const std::vector<int>& widths, VitRecipe recipe) {
-  const Images drawn =
-      pick_images(calibration, Random(options.seed).sample_without_replacement(calibration.count, options.images));
+  const Images drawn = draw_images(calibration, options.images, options.seed);
   const std::vector<MatrixF> stream = stream_of(vit, drawn.view(), options.float_product);
   FloatEngine floats(options.float_product, {.executor = options.executor});
   const MatrixF reference = logits_from(vit, stream.back(), vit.blocks.size(), floats);
-  const std::vector<Site> sites = precision_sites(vit);
-  std::vector<LayerOptions> layers(sites.size());
-  for (const int bits : widths) {
-    VitRecipeOptions uniform = options;
-    uniform.weight_bits = uniform.activation_bits = bits;
-    const QuantizedVit quantized = recipe(uniform);
+  return losses_by_width(vit, options, widths, recipe, [&](const QuantizedVit& quantized) {
     SiteSpecs specs = float_specs(quantized.specs().sites());
-    for (std::size_t s = 0; s < sites.size(); ++s) {
-      specs.set(sites[s].name, quantized.specs().at(sites[s]));
+    std::vector<double> losses;
+    for (const Site& site : precision_sites(vit)) {
+      specs.set(site.name, quantized.specs().at(site));
       IntegerEngine engine(specs, options.executor, options.float_product);
-      const std::size_t first = block_of(vit, sites[s]);
-      const MatrixF logits = logits_from(quantized.model(), stream[first], first, engine);
-      layers[s].costs.push_back(multiplications(vit, sites[s]) * bits);
-      layers[s].losses.push_back(logit_divergence(reference, logits));
-      specs.set(sites[s].name, FloatSpec{});
+      const std::size_t first = block_of(vit, site);
+      losses.push_back(logit_divergence(reference, logits_from(quantized.model(), stream[first], first, engine)));
+      specs.set(site.name, FloatSpec{});
     }
-  }
-  return layers;
+    return losses;
+  });
 }
 
 /// Refuses widths and averages that no plan can have.

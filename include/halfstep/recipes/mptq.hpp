@@ -21,6 +21,7 @@
 #include "halfstep/models/images.hpp"
 #include "halfstep/models/vision_transformer.hpp"
 #include "halfstep/quantizers/uniform.hpp"
+#include "halfstep/recipes/min_max_rules.hpp"
 #include "halfstep/recipes/norm_fold.hpp"
 #include "halfstep/recipes/percentile_rules.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
@@ -30,6 +31,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
@@ -43,17 +45,12 @@ enum class SymmetricStep { largest, least_error };
   return with_uniform_bits("symmetric_mse_activation", "bits", bits, [&]<int Bits>() {
     const float largest = absmax(range_of(values, executor));
     const std::span<const float> all(values.data(), static_cast<std::size_t>(values.size()));
-    Uniform<Bits> best;
-    double least = -1;
+    std::vector<Uniform<Bits>> steps;
     for (int i = 0; i <= 70; ++i) {
       const float end = largest * (1.0f - 0.01f * static_cast<float>(i));
-      const auto q = Uniform<Bits>::fit({-end, end, 0}, Symmetry::symmetric);
-      const double error = squared_error(q, all, executor);
-      if (least >= 0 && !(error < least)) continue;
-      best = q;
-      least = error;
+      steps.push_back(Uniform<Bits>::fit({-end, end, 0}, Symmetry::symmetric));
     }
-    return Activation(best);
+    return Activation(least_squared_error(steps, all, executor).quantizer);
   });
 }
 

@@ -10,6 +10,7 @@
 /// Source: Liu et al., "NoisyQuant", CVPR 2023: noise drawn uniformly over a range tied to the step. A layer's error
 /// never rises on the tokens that it is chosen by; the model's may.
 
+#include "halfstep/calibrators/transform/fold.hpp"
 #include "halfstep/calibrators/transform/noisy_bias.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
@@ -28,8 +29,8 @@
 #include "halfstep/models/images.hpp"
 #include "halfstep/models/vision_transformer.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
+#include "halfstep/recipes/spread_rows.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -99,9 +100,7 @@ class NoiseChooser {
   std::map<Index, MatrixF> kept;
   const auto keep = [&](const ProductRecord& seen) {
     if (seen.site.kind != SiteKind::linear) return;
-    const Index stride = std::max<Index>(1, seen.lhs.rows / tokens);
-    kept[seen.site.index] = as_eigen(
-        MatrixView<const float>(seen.lhs.data, seen.lhs.rows / stride, seen.lhs.cols, stride * seen.lhs.row_stride, 1));
+    kept[seen.site.index] = as_eigen(spread_rows(seen.lhs, tokens));
   };
   RecordingEngine recording(product, keep);
   static_cast<void>(vit.forward(images, recording, {.images_at_a_time = images.count}));
@@ -123,19 +122,11 @@ namespace recipes {
     if (spec == nullptr || spec->transform) return;
     const auto* input = std::get_if<Activation>(&spec->input);
     if (input == nullptr || input->keeps_floats() || input->is_dynamic()) return;
-    const MatrixF weight = decode_packed(spec->weight);
+    MatrixF weight = decode_packed(spec->weight);
     NoiseChooser chooser(inputs.at(layer.site.index), *input, weight, options.float_product);
     const std::vector<float> noise = chooser.choose(options, static_cast<std::uint64_t>(layer.site.index));
     if (noise.empty()) return;
-    layer.bias.resize(static_cast<std::size_t>(layer.out_features()));
-    for (Index o = 0; o < layer.out_features(); ++o) {
-      double sum = 0;
-      for (Index c = 0; c < layer.in_features(); ++c) {
-        sum += static_cast<double>(weight(o, c)) * static_cast<double>(noise[static_cast<std::size_t>(c)]);
-      }
-      float& bias = layer.bias[static_cast<std::size_t>(o)];
-      bias = static_cast<float>(static_cast<double>(bias) - sum);
-    }
+    fold_into_consumer(with_noise(noise), {mutable_view(weight), layer.bias});
     LinearSpec noisy = *spec;
     noisy.transform = AddToChannels{noise};
     specs.set(layer.site.name, std::move(noisy));

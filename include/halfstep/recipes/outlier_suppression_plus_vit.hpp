@@ -17,12 +17,12 @@
 #include "halfstep/models/images.hpp"
 #include "halfstep/models/vision_transformer.hpp"
 #include "halfstep/quantizers/uniform.hpp"
+#include "halfstep/recipes/min_max_rules.hpp"
 #include "halfstep/recipes/norm_fold.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
+#include "halfstep/recipes/spread_rows.hpp"
 #include "halfstep/recipes/uniform_bits.hpp"
 #include "halfstep/recipes/vit_calibration.hpp"
-
-#include <algorithm>
 
 namespace halfstep::inline HALFSTEP_ABI::recipes {
 
@@ -38,9 +38,7 @@ struct OutlierSuppressionVitOptions {
                                                            const OutlierSuppressionVitOptions& method = {}) {
   const auto calibrate = [&](VitSite& at) -> SiteSpec {
     if (at.role == SiteRole::after_norm) {
-      const Index stride = method.tokens > 0 ? std::max<Index>(1, at.lhs.rows() / method.tokens) : 1;
-      const MatrixView<const float> some(at.lhs.data(), at.lhs.rows() / stride, at.lhs.cols(), stride * at.lhs.cols(),
-                                         1);
+      const MatrixView<const float> some = spread_rows(view(at.lhs), method.tokens);
       const OutlierSuppressionPlusOptions search{.lowest_threshold = method.lowest_threshold, .executor = at.executor};
       fold_behind_norm(
           at, with_uniform_bits("outlier_suppression_plus", "bits", at.bits.activation, [&]<int Bits>() {

@@ -6,9 +6,7 @@
 
 #include "halfstep/calibrators/range/percentile_mse.hpp"
 #include "halfstep/calibrators/range/published_fits.hpp"
-#include "halfstep/calibrators/transform/fold.hpp"
 #include "halfstep/calibrators/transform/repq.hpp"
-#include "halfstep/calibrators/transform/shift_scale.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
 #include "halfstep/core/executor.hpp"
@@ -20,6 +18,7 @@
 #include "halfstep/kernels/quantize.hpp"
 #include "halfstep/layers/site_spec.hpp"
 #include "halfstep/quantizers/uniform.hpp"
+#include "halfstep/recipes/norm_fold.hpp"
 #include "halfstep/recipes/uniform_bits.hpp"
 #include "halfstep/recipes/vit_site.hpp"
 
@@ -71,8 +70,7 @@ template <int Bits>
 [[nodiscard]] Uniform<Bits> make_layer_wise(VitSite& at, const std::vector<Uniform<Bits>>& channels,
                                             const ChannelToLayerOptions& options = {}) {
   const LayerQuantizer<Uniform<Bits>> layer = channel_to_layer(channels, options);
-  fold(layer.transform, at.norm->view(), {at.layer->view()}, at.executor);
-  at.lhs = apply(layer.transform, at.lhs, at.executor);
+  fold_behind_norm(at, layer.transform);
   return layer.quantizer;
 }
 

@@ -20,6 +20,7 @@
 #include "halfstep/calibrators/range/published_fits.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/error.hpp"
+#include "halfstep/core/range.hpp"
 #include "halfstep/core/tiling.hpp"
 #include "halfstep/kernels/activation.hpp"
 #include "halfstep/layers/site_spec.hpp"
@@ -27,6 +28,7 @@
 #include "halfstep/models/vision_transformer.hpp"
 #include "halfstep/quantizers/twin_uniform.hpp"
 #include "halfstep/quantizers/uniform.hpp"
+#include "halfstep/recipes/min_max_rules.hpp"
 #include "halfstep/recipes/percentile_rules.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
 #include "halfstep/recipes/searched_rows.hpp"
@@ -49,10 +51,9 @@ template <int Bits, class A>
 
 /// The patch embedding: the input symmetric with min-max range, each row of the weight searched. Class: bounded.
 [[nodiscard]] inline LinearSpec ptq4vit_pixels(const VitSite& at, Index search_images, const ScaleFactors& factors) {
-  MinMax seen;
-  seen.observe(at.lhs, at.executor);
+  const Range whole = range_of(at.lhs, at.executor);
   const Activation input = with_uniform_bits("ptq4vit", "pixel_bits", at.bits.activation,
-                                             [&]<int Bits>() { return Activation(ptq4vit_fit<Bits>(seen.range())); });
+                                             [&]<int Bits>() { return Activation(ptq4vit_fit<Bits>(whole)); });
   return with_uniform_bits("ptq4vit", "weight_bits", at.bits.weight, [&]<int Bits>() {
     MinMax rows(per_row());
     rows.observe(at.layer->weight_view(), at.executor);

@@ -2,8 +2,9 @@
 
 /// \file
 /// What a layer's weight meets once its input is quantized: the values of the codes, their second moment, and the mean
-/// error that the bias can take back.
+/// error that the bias can take back; and GPTQ for it.
 
+#include "halfstep/calibrators/rounding/gptq_options.hpp"
 #include "halfstep/calibrators/rounding/hessian.hpp"
 #include "halfstep/config.hpp"
 #include "halfstep/core/eigen.hpp"
@@ -14,6 +15,9 @@
 #include "halfstep/kernels/activation.hpp"
 #include "halfstep/kernels/decode_planes.hpp"
 #include "halfstep/kernels/packed_matrix.hpp"
+#include "halfstep/layers/site_spec.hpp"
+#include "halfstep/recipes/gptq_rounder.hpp"
+#include "halfstep/recipes/running_channel_means.hpp"
 #include "halfstep/recipes/vit_site.hpp"
 
 #include <cstddef>
@@ -39,27 +43,29 @@ namespace halfstep::inline HALFSTEP_ABI {
   return hessian;
 }
 
+/// A linear site whose input is encoded by `input`, as the values `encoded`, and whose weight GPTQ rounds for these.
+/// `rounding`'s executor is that of `at`. Errors: options that GPTQ refuses. Class: as GPTQ.
+[[nodiscard]] inline LinearSpec gptq_linear(const VitSite& at, const Activation& input, const MatrixF& encoded,
+                                            GptqOptions rounding) {
+  rounding.executor = at.executor;
+  const HessianAccumulator hessian = image_hessian(encoded, at.images, at.executor);
+  return {gptq_rounder(at.bits.weight)(at.layer->weight_view(), hessian, rounding), at.bits.weight, input};
+}
+
 /// Adds to the bias of a layer what its codes miss on average: `b += mean_t(W x_t - Wq xq_t)`, x what the layer reads
 /// and xq its codes' values. Sums are double, in the order of the rows. Class: ordered.
 inline void correct_bias(VitSite& at, const PackedMatrix& weight, const MatrixF& encoded) {
-  const auto means = [](const MatrixF& x) {
-    std::vector<double> sums(static_cast<std::size_t>(x.cols()));
-    for (Index r = 0; r < x.rows(); ++r) {
-      for (Index c = 0; c < x.cols(); ++c) sums[static_cast<std::size_t>(c)] += static_cast<double>(x(r, c));
-    }
-    for (double& sum : sums) sum /= static_cast<double>(x.rows());
-    return sums;
-  };
-  const std::vector<double> mean = means(at.lhs), encoded_mean = means(encoded);
+  RunningChannelMeans means, encoded_means;
+  means.add(view(at.lhs));
+  encoded_means.add(view(encoded));
   const MatrixView<const float> w = at.layer->weight_view();
   const MatrixF decoded = decode_packed(weight);
   at.layer->bias.resize(static_cast<std::size_t>(w.rows));
   for (Index o = 0; o < w.rows; ++o) {
     double missed = 0;
-    for (std::size_t c = 0; c < mean.size(); ++c) {
-      const auto i = static_cast<Index>(c);
-      missed += simd::pinned(static_cast<double>(w(o, i)) * mean[c]);
-      missed -= simd::pinned(static_cast<double>(decoded(o, i)) * encoded_mean[c]);
+    for (Index c = 0; c < w.cols; ++c) {
+      missed += simd::pinned(static_cast<double>(w(o, c)) * means.mean(c));
+      missed -= simd::pinned(static_cast<double>(decoded(o, c)) * encoded_means.mean(c));
     }
     float& bias = at.layer->bias[static_cast<std::size_t>(o)];
     bias = static_cast<float>(static_cast<double>(bias) + missed);

@@ -37,6 +37,14 @@ namespace halfstep::inline HALFSTEP_ABI {
   });
 }
 
+/// An attention site as RepQ-ViT quantizes it: probabilities by logarithms, everything else by percentiles. Class:
+/// ordered.
+[[nodiscard]] inline AttentionSpec repq_attention(const VitSite& at, ZeroPolicy zero) {
+  if (at.role != SiteRole::probabilities) return percentile_attention(at);
+  return {{log_sqrt2_activation(at.lhs, at.bits.activation, zero, at.executor)},
+          {percentile_activation(at.rhs, at.bits.activation, at.executor)}};
+}
+
 namespace recipes {
 
 /// How the input of the head is quantized: channel by channel like what other LayerNorms give, or per tensor.
@@ -53,11 +61,7 @@ struct RepqOptions {
 [[nodiscard]] inline QuantizedVit repq(const Vit& vit, const ImageView& calibration,
                                        const VitRecipeOptions& options = {}, const RepqOptions& method = {}) {
   const auto calibrate = [&](VitSite& at) -> SiteSpec {
-    if (at.role == SiteRole::queries) return percentile_attention(at);
-    if (at.role == SiteRole::probabilities) {
-      return AttentionSpec{{log_sqrt2_activation(at.lhs, at.bits.activation, method.zero, at.executor)},
-                           {percentile_activation(at.rhs, at.bits.activation, at.executor)}};
-    }
+    if (at.is_attention()) return repq_attention(at, method.zero);
     if (at.site == vit.head.site && method.head == RepqHead::published) {
       return percentile_weight(at, percentile_activation(at.lhs, at.bits.activation, at.executor));
     }

@@ -21,7 +21,6 @@
 #include "halfstep/models/images.hpp"
 #include "halfstep/models/vision_transformer.hpp"
 #include "halfstep/quantizers/zero_policy.hpp"
-#include "halfstep/recipes/gptq_rounder.hpp"
 #include "halfstep/recipes/percentile_rules.hpp"
 #include "halfstep/recipes/quantized_inputs.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
@@ -58,18 +57,9 @@ struct RepquantOptions {
 [[nodiscard]] inline QuantizedVit repquant(const Vit& vit, const ImageView& calibration,
                                            const VitRecipeOptions& options = {}, const RepquantOptions& method = {}) {
   const auto calibrate = [&](VitSite& at) -> SiteSpec {
-    if (at.role == SiteRole::queries) return percentile_attention(at);
-    if (at.role == SiteRole::probabilities) {
-      return AttentionSpec{{log_sqrt2_activation(at.lhs, at.bits.activation, method.zero, at.executor)},
-                           {percentile_activation(at.rhs, at.bits.activation, at.executor)}};
-    }
+    if (at.is_attention()) return repq_attention(at, method.zero);
     const Activation input = at.role == SiteRole::after_norm ? layer_wise_dual_clip(at) : repq_input(at);
-    GptqOptions rounding = method.rounding;
-    rounding.executor = at.executor;
-    const MatrixF encoded = encoded_values(at.lhs, input, at.executor);
-    return LinearSpec{
-        gptq_rounder(at.bits.weight)(at.layer->weight_view(), image_hessian(encoded, at.images, at.executor), rounding),
-        at.bits.weight, input};
+    return gptq_linear(at, input, encoded_values(at.lhs, input, at.executor), method.rounding);
   };
   return calibrate_sites("repquant", vit, calibration, options, CalibrationInputs::quantized, calibrate);
 }

@@ -8,7 +8,6 @@
 #include "halfstep/config.hpp"
 #include "halfstep/core/executor.hpp"
 #include "halfstep/core/matrix_view.hpp"
-#include "halfstep/core/random.hpp"
 #include "halfstep/core/workspace.hpp"
 #include "halfstep/kernels/epilogue.hpp"
 #include "halfstep/layers/engine.hpp"
@@ -84,22 +83,14 @@ class SiteErrorEngine final : public Engine {
 [[nodiscard]] inline std::vector<LayerOptions> output_error_losses(const Vit& vit, const ImageView& calibration,
                                                                    const VitRecipeOptions& options,
                                                                    const std::vector<int>& widths, VitRecipe recipe) {
-  const Images drawn =
-      pick_images(calibration, Random(options.seed).sample_without_replacement(calibration.count, options.images));
-  const std::vector<Site> sites = precision_sites(vit);
-  std::vector<LayerOptions> layers(sites.size());
-  for (const int bits : widths) {
-    VitRecipeOptions uniform = options;
-    uniform.weight_bits = uniform.activation_bits = bits;
-    const QuantizedVit quantized = recipe(uniform);
+  const Images drawn = draw_images(calibration, options.images, options.seed);
+  return losses_by_width(vit, options, widths, recipe, [&](const QuantizedVit& quantized) {
     SiteErrorEngine engine(quantized.specs(), options.float_product);
     static_cast<void>(quantized.model().forward(drawn.view(), engine));
-    for (std::size_t s = 0; s < sites.size(); ++s) {
-      layers[s].costs.push_back(multiplications(vit, sites[s]) * bits);
-      layers[s].losses.push_back(engine.error(sites[s]));
-    }
-  }
-  return layers;
+    std::vector<double> errors;
+    for (const Site& site : precision_sites(vit)) errors.push_back(engine.error(site));
+    return errors;
+  });
 }
 
 }  // namespace halfstep::inline HALFSTEP_ABI

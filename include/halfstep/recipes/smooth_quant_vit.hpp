@@ -14,6 +14,7 @@
 #include "halfstep/config.hpp"
 #include "halfstep/models/images.hpp"
 #include "halfstep/models/vision_transformer.hpp"
+#include "halfstep/recipes/min_max_rules.hpp"
 #include "halfstep/recipes/norm_fold.hpp"
 #include "halfstep/recipes/quantized_model.hpp"
 #include "halfstep/recipes/vit_calibration.hpp"

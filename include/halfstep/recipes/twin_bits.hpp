@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace halfstep::inline HALFSTEP_ABI {
 
@@ -39,16 +40,9 @@ auto with_twin_bits(std::string_view where, int bits, Visit visit) {
                                                         ExecutorRef executor = {}) {
   return with_twin_bits("twin_softmax_activation", bits, [&]<int Bits>() {
     const std::span<const float> values(probabilities.data(), static_cast<std::size_t>(probabilities.size()));
-    TwinSoftmax<Bits> best{1.0f, 0};
-    double least = squared_error(best, values, executor);
-    for (std::int32_t shift = 1; shift < 12; ++shift) {
-      const TwinSoftmax<Bits> q{1.0f, shift};
-      const double error = squared_error(q, values, executor);
-      if (!(error < least)) continue;
-      best = q;
-      least = error;
-    }
-    return Activation(best);
+    std::vector<TwinSoftmax<Bits>> splits;
+    for (std::int32_t shift = 0; shift < 12; ++shift) splits.push_back({1.0f, shift});
+    return Activation(least_squared_error(splits, values, executor).quantizer);
   });
 }
 

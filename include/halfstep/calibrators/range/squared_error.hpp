@@ -101,6 +101,26 @@ template <ScalarQuantizer Q>
   });
 }
 
+/// A candidate and its squared error.
+template <ScalarQuantizer Q>
+struct LeastSquaredError {
+  Q quantizer;
+  double error = 0;
+};
+
+/// The first of the candidates of least `squared_error` for `values`. There must be a candidate. Class: ordered, for
+/// any executor.
+template <ScalarQuantizer Q>
+[[nodiscard]] LeastSquaredError<Q> least_squared_error(const std::vector<Q>& candidates, std::span<const float> values,
+                                                       ExecutorRef executor = {}) {
+  LeastSquaredError<Q> best{candidates.front(), squared_error(candidates.front(), values, executor)};
+  for (std::size_t i = 1; i < candidates.size(); ++i) {
+    const double error = squared_error(candidates[i], values, executor);
+    if (error < best.error) best = {candidates[i], error};
+  }
+  return best;
+}
+
 /// The sum of `weights[i] * (x[i] - q.decode(q.encode(x[i])))^2`; both arrays have a multiple of 16 elements, which the
 /// caller pads with weight 0. Class: ordered.
 template <ScalarQuantizer Q>
