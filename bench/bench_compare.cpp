@@ -76,18 +76,12 @@ std::vector<Comparison> comparisons() {
   return list;
 }
 
-const WeightCase& weight_case(const std::vector<WeightCase>& list, const std::string& name) {
-  for (const WeightCase& c : list) {
+template <class Case>
+const Case& named(const std::vector<Case>& list, const std::string& name) {
+  for (const Case& c : list) {
     if (c.name == name) return c;
   }
-  hs::raise("bench_compare", "no weight \"", name, "\"");
-}
-
-const ActivationCase& activation_case(const std::vector<ActivationCase>& list, const std::string& name) {
-  for (const ActivationCase& c : list) {
-    if (c.name == name) return c;
-  }
-  hs::raise("bench_compare", "no activation \"", name, "\"");
+  hs::raise("bench_compare", "no case \"", name, "\"");
 }
 
 /// Seconds of CPU time of one call, of as many calls as take about 10 ms.
@@ -158,10 +152,10 @@ int main(int argc, char** argv) {
     if (!is_wanted(c, argc, argv)) continue;
     for (const Peer& peer : peers()) {
       if (peer.name != c.peer) continue;
-      const ActivationCase& activation = activation_case(activations, c.activation);
+      const ActivationCase& activation = named(activations, c.activation);
       const MatmulOperands& data = matmul_operands(c.shape, activation.data);
       const MatmulRun run{.residence = c.residence};
-      const auto ours = weight_case(weights, c.weight).prepare(activation, data, run);
+      const auto ours = named(weights, c.weight).prepare(activation, data, run);
       if (!ours) hs::raise("bench_compare", c.activation, " and ", c.weight, " cannot meet");
       print_row(c, take_turns(*ours, peer_product(peer, data, run), c.shape), ours->weight_bytes);
     }

@@ -18,6 +18,7 @@
 #include <limits>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "evaluation.hpp"
 #include "methods.hpp"
@@ -30,19 +31,26 @@ namespace quantize_vit {
 
 using example_support::FloatPath;
 
+/// Quantizes by one method. What its sites lose at each width is found when an average is first asked for, and kept in
+/// `losses` for the next one.
 hs::QuantizedVit quantize(const Method& method, const hs::Vit& vit, const Evaluation& evaluation, const Bits& bits,
-                          const Options& options, hs::FloatProduct product, hs::ExecutorRef executor) {
-  const hs::VitRecipeOptions given{.weight_bits = bits.weight,
-                                   .activation_bits = bits.activation,
-                                   .seed = options.seed,
-                                   .float_product = product,
-                                   .executor = executor};
-  if (bits.average == 0) return method.quantize(vit, evaluation.calibration, given);
-  return hs::recipes::mixed_precision(
-             vit, evaluation.calibration, given,
-             {.average_bits = bits.average, .widths = method.widths, .search = method.search},
-             [&](const hs::VitRecipeOptions& o) { return method.quantize(vit, evaluation.calibration, o); })
-      .model;
+                          const Options& options, hs::FloatProduct product, hs::ExecutorRef executor,
+                          std::vector<hs::LayerOptions>& losses) {
+  hs::VitRecipeOptions given{.weight_bits = bits.weight,
+                             .activation_bits = bits.activation,
+                             .seed = options.seed,
+                             .float_product = product,
+                             .executor = executor};
+  if (bits.average > 0) {
+    const auto recipe = [&](const hs::VitRecipeOptions& o) { return method.quantize(vit, evaluation.calibration, o); };
+    if (losses.empty()) {
+      losses = hs::divergence_losses(vit, evaluation.calibration, given, method.widths, recipe);
+    }
+    given.site_bits = hs::plan_precision(
+                          vit, losses, {.average_bits = bits.average, .widths = method.widths, .search = method.search})
+                          .site_bits;
+  }
+  return method.quantize(vit, evaluation.calibration, given);
 }
 
 /// Runs the float model with each product there is, keeps the faster, and notes it.
@@ -109,8 +117,8 @@ void add_details(const std::string& method, const std::string& setting, const Bi
 
 void measure_quantized(const Method& method, const Bits& bits, const hs::Vit& vit, const Evaluation& evaluation,
                        const Options& options, const FloatPath& path, hs::ExecutorRef executor, const Run& reference,
-                       Results& results) {
-  const hs::QuantizedVit quantized = quantize(method, vit, evaluation, bits, options, path.product, executor);
+                       std::vector<hs::LayerOptions>& losses, Results& results) {
+  const hs::QuantizedVit quantized = quantize(method, vit, evaluation, bits, options, path.product, executor, losses);
   hs::IntegerEngine engine(quantized.specs(), executor);
   const std::string setting = method.id + " " + setting_name(bits);
   report::ProgressBar bar(setting, evaluation.test.count);
@@ -148,6 +156,7 @@ void measure_integer(const Bits& bits, const hs::Vit& vit, const Evaluation& eva
 /// All settings of one method.
 void measure_method(const MethodRun& run, const hs::Vit& vit, const Evaluation& evaluation, const Options& options,
                     const FloatPath& path, hs::ExecutorRef executor, const Run& reference, Results& results) {
+  std::vector<hs::LayerOptions> losses;
   for (const Bits& bits : run.bits) {
     if (run.id == integer_method) {
       measure_integer(bits, vit, evaluation, options, path, executor, reference, results);
@@ -155,7 +164,7 @@ void measure_method(const MethodRun& run, const hs::Vit& vit, const Evaluation& 
     }
     for (const Method& method : methods()) {
       if (method.id != run.id) continue;
-      measure_quantized(method, bits, vit, evaluation, options, path, executor, reference, results);
+      measure_quantized(method, bits, vit, evaluation, options, path, executor, reference, losses, results);
     }
   }
 }
