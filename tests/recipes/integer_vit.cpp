@@ -10,26 +10,15 @@
 #include "support/float_matrix.hpp"
 #include "support/models.hpp"
 #include "support/random_layers.hpp"
-#include "support/temporary_directory.hpp"
 #include "support/vit_checkpoint.hpp"
 
 namespace hs = halfstep;
 using namespace halfstep_tests;
 
-namespace {
-
-hs::Vit small_vit_for_integers() {
-  const TemporaryDirectory directory;
-  VitCheckpoint(VitSizes{}).write(directory.file("vit.safetensors"));
-  return hs::load_vit(directory.file("vit.safetensors"));
-}
-
-}  // namespace
-
 TEST_CASE("an integer-only model gives the same bytes for any batch and any threads", "[integer_vit]") {
   const std::vector<std::uint8_t> pixels = random_pixels(9 * 3 * 8 * 12, 441);
   const hs::ImageView images{pixels.data(), 9, 3, 8, 12};
-  const hs::IntegerVit model = hs::recipes::integer_vit(small_vit_for_integers(), images, {.images = 6});
+  const hs::IntegerVit model = hs::recipes::integer_vit(VitCheckpoint(VitSizes{}).load(), images, {.images = 6});
   const hs::MatrixF logits = model.forward(images);
   hs::ThreadPool pool(3);
   for (const hs::Index batch : {1, 8}) {
@@ -40,7 +29,7 @@ TEST_CASE("an integer-only model gives the same bytes for any batch and any thre
 TEST_CASE("integer_vit refuses what it cannot quantize", "[integer_vit]") {
   const std::vector<std::uint8_t> pixels = random_pixels(9 * 3 * 8 * 12, 441);
   const hs::ImageView images{pixels.data(), 9, 3, 8, 12};
-  hs::Vit vit = small_vit_for_integers();
+  hs::Vit vit = VitCheckpoint(VitSizes{}).load();
   CHECK_RAISES(hs::recipes::integer_vit(vit, images, {.weight_bits = 9, .images = 6}), "9 bits, expected 2 to 8");
   CHECK_RAISES(hs::recipes::integer_vit(vit, images, {.images = 10}), "images is 10, expected 1 to the 9");
   const hs::IntegerVit model = hs::recipes::integer_vit(vit, images, {.images = 6});

@@ -70,15 +70,10 @@ class VariedVit {
 
   std::vector<std::uint8_t> pixels = random_pixels(9 * 3 * 8 * 12, 431);
   hs::ImageView images{pixels.data(), 9, 3, 8, 12};
-  hs::Vit vit = load();
+  hs::Vit vit = VitCheckpoint(VitSizes{}).load();
   hs::SiteSpecs specs = hs::recipes::nearest(vit, images, {.weight_bits = 4, .images = 6}).specs();
 
  private:
-  static hs::Vit load() {
-    const TemporaryDirectory directory;
-    VitCheckpoint(VitSizes{}).write(directory.file("vit.safetensors"));
-    return hs::load_vit(directory.file("vit.safetensors"));
-  }
   [[nodiscard]] hs::MatrixView<const float> weight(std::string_view name) const {
     hs::MatrixView<const float> found{};
     vit.for_each_linear([&](const hs::Linear& layer) {

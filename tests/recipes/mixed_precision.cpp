@@ -18,7 +18,6 @@
 #include "support/float_matrix.hpp"
 #include "support/models.hpp"
 #include "support/random_layers.hpp"
-#include "support/temporary_directory.hpp"
 #include "support/vit_checkpoint.hpp"
 
 namespace hs = halfstep;
@@ -31,14 +30,9 @@ namespace {
 struct SmallMixedVit {
   std::vector<std::uint8_t> pixels = random_pixels(9 * 3 * 8 * 12, 451);
   hs::ImageView images{pixels.data(), 9, 3, 8, 12};
-  hs::Vit vit = load();
+  hs::Vit vit = VitCheckpoint(VitSizes{}).load();
   hs::VitRecipeOptions options{.weight_bits = 4, .activation_bits = 4, .images = 6, .float_product = hs::dense_product};
 
-  static hs::Vit load() {
-    const TemporaryDirectory directory;
-    VitCheckpoint(VitSizes{}).write(directory.file("vit.safetensors"));
-    return hs::load_vit(directory.file("vit.safetensors"));
-  }
   /// The largest difference of the float logits of `model` from those of the original, over their largest magnitude.
   [[nodiscard]] float float_change(const hs::QuantizedVit& quantized) const {
     hs::FloatEngine engine(hs::plain_product);
@@ -115,7 +109,7 @@ TEST_CASE("a plan keeps its budget, and the exact one loses no more than the gre
   const hs::QuantizedVit four = recipe(s.options);
   hs::SiteSpecs specs = hs::float_specs(s.vit.sites);
   specs.set("blocks.1.attn.av", four.specs().at(s.vit.sites.at("blocks.1.attn.av")));
-  const hs::Images drawn = hs::pick_images(s.images, hs::Random(0).sample_without_replacement(9, 6));
+  const hs::Images drawn = hs::draw_images(s.images, 6, 0);
   hs::IntegerEngine engine(specs, {}, hs::dense_product);
   hs::FloatEngine floats(hs::dense_product);
   const double expected =

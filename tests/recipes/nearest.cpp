@@ -20,7 +20,6 @@
 #include "support/models.hpp"
 #include "support/quantized_block.hpp"
 #include "support/random_layers.hpp"
-#include "support/temporary_directory.hpp"
 #include "support/vit_checkpoint.hpp"
 
 namespace hs = halfstep;
@@ -32,13 +31,8 @@ namespace {
 struct SmallNearest {
   std::vector<std::uint8_t> pixels = random_pixels(24 * 3 * 8 * 12, 431);
   hs::ImageView images{pixels.data(), 24, 3, 8, 12};
-  hs::Vit vit = load();
+  hs::Vit vit = VitCheckpoint(VitSizes{}).load();
 
-  static hs::Vit load() {
-    const TemporaryDirectory directory;
-    VitCheckpoint(VitSizes{}).write(directory.file("vit.safetensors"));
-    return hs::load_vit(directory.file("vit.safetensors"));
-  }
   [[nodiscard]] hs::QuantizedVit quantize(const hs::recipes::NearestOptions& options) const {
     return hs::recipes::nearest(vit, images, options);
   }

@@ -6,13 +6,11 @@
 
 #include "halfstep/core/thread_pool.hpp"
 #include "halfstep/layers/eigen_product.hpp"
-#include "halfstep/models/vit.hpp"
 #include "halfstep/recipes/nearest.hpp"
 #include "support/catch.hpp"
 #include "support/float_matrix.hpp"
 #include "support/quantized_block.hpp"
 #include "support/random_layers.hpp"
-#include "support/temporary_directory.hpp"
 #include "support/vit_checkpoint.hpp"
 
 namespace hs = halfstep;
@@ -24,14 +22,8 @@ namespace {
 struct SmallQuantizedModel {
   std::vector<std::uint8_t> pixels = random_pixels(12 * 3 * 8 * 12, 421);
   hs::ImageView images{pixels.data(), 12, 3, 8, 12};
-  hs::Vit vit = load();
+  hs::Vit vit = VitCheckpoint(VitSizes{}).load();
   hs::QuantizedVit quantized = hs::recipes::nearest(vit, images, {.weight_bits = 4, .activation_bits = 8, .images = 6});
-
-  static hs::Vit load() {
-    const TemporaryDirectory directory;
-    VitCheckpoint(VitSizes{}).write(directory.file("vit.safetensors"));
-    return hs::load_vit(directory.file("vit.safetensors"));
-  }
 };
 
 }  // namespace

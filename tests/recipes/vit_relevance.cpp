@@ -14,27 +14,16 @@
 #include "support/classification.hpp"
 #include "support/models.hpp"
 #include "support/random_layers.hpp"
-#include "support/temporary_directory.hpp"
 #include "support/vit_checkpoint.hpp"
 
 namespace hs = halfstep;
 namespace recipes = halfstep::recipes;
 using namespace halfstep_tests;
 
-namespace {
-
-hs::Vit small_vit_for_relevance() {
-  const TemporaryDirectory directory;
-  VitCheckpoint(VitSizes{}).write(directory.file("vit.safetensors"));
-  return hs::load_vit(directory.file("vit.safetensors"));
-}
-
-}  // namespace
-
 TEST_CASE("relevance reaches every site and is shared out", "[vit_relevance]") {
   const std::vector<std::uint8_t> pixels = random_pixels(4 * 3 * 8 * 12, 461);
   const hs::ImageView images{pixels.data(), 4, 3, 8, 12};
-  const hs::Vit vit = small_vit_for_relevance();
+  const hs::Vit vit = VitCheckpoint(VitSizes{}).load();
   const std::vector<double> scores = hs::vit_relevance_scores(vit, images, hs::plain_product);
   REQUIRE(scores.size() == 13);
   for (const double score : scores) CHECK(score > 0);
@@ -51,7 +40,7 @@ TEST_CASE("relevance reaches every site and is shared out", "[vit_relevance]") {
 TEST_CASE("the error of a site's output falls with its width", "[site_losses]") {
   const std::vector<std::uint8_t> pixels = random_pixels(9 * 3 * 8 * 12, 462);
   const hs::ImageView images{pixels.data(), 9, 3, 8, 12};
-  const hs::Vit vit = small_vit_for_relevance();
+  const hs::Vit vit = VitCheckpoint(VitSizes{}).load();
   const hs::VitRecipeOptions options{.images = 6, .float_product = hs::plain_product};
   const auto layers = hs::output_error_losses(
       vit, images, options, {3, 8}, [&](const hs::VitRecipeOptions& o) { return recipes::lrp_qvit(vit, images, o); });

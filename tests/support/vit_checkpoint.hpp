@@ -19,8 +19,10 @@
 #include "halfstep/io/named_tensor.hpp"
 #include "halfstep/io/safetensors_writer.hpp"
 #include "halfstep/models/vision_transformer.hpp"
+#include "halfstep/models/vit.hpp"
 #include "support/float_matrix.hpp"
 #include "support/plain_layers.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace halfstep_tests {
 
@@ -66,6 +68,13 @@ class VitCheckpoint {
   }
 
   /// Writes the file, over one that was there.
+  /// The model of a file of it.
+  [[nodiscard]] halfstep::Vit load() const {
+    const TemporaryDirectory directory;
+    write(directory.file("vit.safetensors"));
+    return halfstep::load_vit(directory.file("vit.safetensors"));
+  }
+
   void write(const std::string& path) const {
     std::vector<halfstep::NamedTensor> named;
     for (const auto& [name, tensor] : tensors) {
