@@ -50,3 +50,13 @@ TEST_CASE("pick_images copies images in the order asked for", "[images]") {
   const std::vector<hs::Index> beyond{0, 5};
   CHECK_RAISES(hs::pick_images(images, beyond), "pick_images: position 5 is not among the 5 images");
 }
+
+TEST_CASE("draw_images draws without replacement, as the seed has it", "[images]") {
+  const std::vector<std::uint8_t> pixels = random_pixels(7 * 6, 194);
+  const hs::ImageView images{pixels.data(), 7, 1, 2, 3};
+  for (const std::uint64_t seed : {0, 3}) {
+    const auto positions = hs::Random(seed).sample_without_replacement(7, 4);
+    CHECK(hs::draw_images(images, 4, seed).pixels == hs::pick_images(images, positions).pixels);
+  }
+  CHECK_RAISES(hs::draw_images(images, 8, 0), "count is 8, expected 0 to the population of 7");
+}

@@ -76,6 +76,15 @@ TEST_CASE("a weight counts a value as often as it says") {
   CHECK(weighted_squared_error(q, {}, {}) == 0);
 }
 
+TEST_CASE("of candidates the first of least squared error is found") {
+  const std::vector<float> values{0.0f, 0.5f, 1.0f, -0.5f};
+  const std::vector<Uniform<4>> candidates{{2.0f, 8}, {0.5f, 8}, {0.25f, 8}, {0.3f, 8}};
+  const auto best = least_squared_error<Uniform<4>>(candidates, values);
+  CHECK(best.quantizer == candidates[1]);  // the next one is exact as well
+  CHECK(best.error == 0);
+  CHECK(least_squared_error<Uniform<4>>({candidates[3]}, values).error == squared_error(candidates[3], values));
+}
+
 TEST_CASE("chunked sums call each chunk once and add in order") {
   const BackwardsExecutor backwards;
   for (const Index count : {0, 1, 9, 10, 11, 95}) {
