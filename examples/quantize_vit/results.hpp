@@ -203,8 +203,9 @@ inline report::HtmlReport html_report(const Results& results) {
   report::ReportBody& table = document.section("Accuracy, size and speed");
   table.text(
       "Every product of the quantized rows runs on integer codes: all linear layers, queries times keys, and "
-      "probabilities times values. Softmax, GELU, LayerNorm and residuals are float. Weights have one scale per "
-      "output row; activations one per tensor, fixed by calibration on 32 images.");
+      "probabilities times values. Softmax, GELU, LayerNorm and residuals are float (but of the method integer). Most "
+      "methods have one scale per output row of a weight, and scales of activations that calibration on 32 images "
+      "fixed.");
   table.table(display_table(results.rows),
               "Top-1 and KL(float || quantized), mean over the test images; bytes of the weights as products read "
               "them, scales, zero points and sums included; median time, same threads and batches for all rows.");
